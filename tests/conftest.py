@@ -1,0 +1,38 @@
+"""Every test runs with its own HOME, a fixed identity and none of the caller's GIT_* variables."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+CORPORA = Path(__file__).resolve().parent.parent.parent / "shared"
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Scrubs GIT_* and UET_*; HOME, config and identity are the test's own."""
+    for name in list(os.environ):
+        if name.startswith(("GIT_", "UET_", "XDG_")):
+            monkeypatch.delenv(name)
+    home = tmp_path_factory.getbasetemp() / "home"
+    home.mkdir(exist_ok=True)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.setenv("GIT_AUTHOR_NAME", "A U Thor")
+    monkeypatch.setenv("GIT_AUTHOR_EMAIL", "author@example.com")
+    monkeypatch.setenv("GIT_COMMITTER_NAME", "C O Mitter")
+    monkeypatch.setenv("GIT_COMMITTER_EMAIL", "committer@example.com")
+    monkeypatch.setenv("TZ", "UTC")
+    return
+    yield
+
+
+@pytest.fixture
+def corpora() -> Path:
+    """The folder of real patch series; skips where it is absent."""
+    folder = CORPORA / "corpora"
+    if not folder.is_dir():
+        pytest.skip("the real patch series (../shared/corpora) are not on this machine")
+    return folder

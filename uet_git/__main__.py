@@ -1,0 +1,19 @@
+"""The `uet-git` command. `--version` answers before anything heavy is imported."""
+
+import sys
+
+
+def main() -> int:
+    """Runs the command line; returns the exit code of DESIGN section 14."""
+    if sys.argv[1:] == ["--version"]:
+        from uet_git import __version__
+
+        sys.stdout.write(f"uet-git {__version__}\n")
+        return 0
+    from uet_git.cli.main import run
+
+    return run(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

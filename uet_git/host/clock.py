@@ -1,0 +1,43 @@
+"""UTC now, monotonic seconds, and ULIDs (ulid spec: 48 bits of ms since the epoch, 80 random bits, Crockford base 32)."""
+
+import os
+import time
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
+
+
+class Clock:
+    """The only source of time and chance. Tests pass a subclass with its own `time_ns`."""
+
+    def __init__(self) -> None:
+        self._last_ms = -1
+        self._random = 0
+        self._stamp = ("", -1)
+
+    def time_ns(self) -> int:
+        """Nanoseconds since the epoch."""
+        return time.time_ns()
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+        return time.monotonic()
+
+    def now(self) -> str:
+        """UTC, ISO 8601 with milliseconds: `2026-01-31T12:00:00.000Z`."""
+        ms = self.time_ns() // 1_000_000
+        if self._stamp[1] != ms:
+            text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(ms // 1000))
+            self._stamp = (f"{text}.{ms % 1000:03d}Z", ms)
+        return self._stamp[0]
+
+    def ulid(self) -> str:
+        """A new ULID; those of one clock ascend even within a millisecond and when the time goes back."""
+        ms = max(self.time_ns() // 1_000_000, self._last_ms)
+        if ms == self._last_ms:
+            self._random += 1 + os.urandom(1)[0]
+        else:
+            self._last_ms = ms
+            self._random = int.from_bytes(os.urandom(10), "big") >> 1
+        value = (ms << 80) | self._random
+        return "".join([_PAIRS[(value >> shift) & 1023] for shift in range(120, -1, -10)])

@@ -1,0 +1,52 @@
+"""Frozen settings, every field with its unit and default (DESIGN 7.1, 13)."""
+
+from dataclasses import dataclass, field
+
+from uet_git.model.records import Gate
+
+MB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Caps on one patch, checked before anything expensive."""
+
+    patch_bytes: int = 5 * MB
+    line_bytes: int = 1 * MB
+    files: int = 2_000
+    hunks: int = 5_000
+    inflated_bytes: int = 64 * MB
+    work: int = 400_000_000  # counted units: bytes compared plus positions searched
+    path_bytes: int = 1_000
+    component_bytes: int = 240
+    path_depth: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class CommitSettings:
+    """How landed commits look."""
+
+    trailer: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSettings:
+    """How the line runs. `batch` counts patches that share one landing when there are no gates."""
+
+    batch: int = 16
+    max_attempts: int = 3
+    drain_on: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The effective settings of one target: its tip's `uet.toml`, tightened by flags and UET_* variables."""
+
+    limits: Limits = field(default_factory=Limits)
+    commit: CommitSettings = field(default_factory=CommitSettings)
+    queue: QueueSettings = field(default_factory=QueueSettings)
+    gates: tuple[Gate, ...] = ()
+    preset: str = "open"
+    policy: tuple[tuple[str, object], ...] = ()
+    scratch_dir: str = ""
+    source: str = ""  # blob id of the uet.toml they came from; empty without one
