@@ -47,6 +47,12 @@ class Settings:
     queue: QueueSettings = field(default_factory=QueueSettings)
     gates: tuple[Gate, ...] = ()
     preset: str = "open"
-    policy: tuple[tuple[str, object], ...] = ()
+    policy: tuple[tuple[str, object], ...] = ()  # what [policy] names beside the preset, by key
+    sandbox: str = "auto"  # auto, bubblewrap, unshare or none
+    require_sandbox: bool = False
     scratch_dir: str = ""
     source: str = ""  # blob id of the uet.toml they came from; empty without one
+
+    def rule(self, key: str) -> object | None:
+        """One key of [policy], None where it is not set."""
+        return dict(self.policy).get(key)
