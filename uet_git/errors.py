@@ -99,6 +99,19 @@ class MissingObject(UetError):
     default_next = ("git", "fsck")
 
 
+class CorruptObject(UetError):
+    """An object of the repository is damaged."""
+
+    code = "git.corrupt_object"
+    default_next = ("git", "fsck")
+
+
+class ObjectTooLarge(UetError):
+    """An object of the repository is larger than the limit."""
+
+    code = "git.object_too_large"
+
+
 class RefMoved(UetError):
     """A ref was moved by someone else in the same moment."""
 
@@ -157,6 +170,14 @@ class LedgerReadOnly(UetError):
     """The ledger cannot be written."""
 
     code = "ledger.read_only"
+
+
+class LedgerBusy(UetError):
+    """The ledger is in use by another process."""
+
+    code = "ledger.busy"
+    exit_code = 4
+    default_next = ("uet-git", "status")
 
 
 class LedgerOnNetwork(UetError):

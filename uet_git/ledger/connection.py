@@ -1,0 +1,186 @@
+"""Opens the ledger, and is the only way to write it (DESIGN 6).
+
+Every write is `BEGIN IMMEDIATE` inside a blocking flock: SQLite's busy handler alone starves writers. The journal is
+WAL only where SQLite has the fix of the WAL-reset bug (3.51.3), else a rollback journal with synchronous=EXTRA.
+"""
+
+import errno
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from uet_git.errors import (
+    DiskFull,
+    LedgerBusy,
+    LedgerCorrupt,
+    LedgerEmpty,
+    LedgerForeign,
+    LedgerNewer,
+    LedgerReadOnly,
+    UetError,
+)
+from uet_git.host import shipped
+from uet_git.host.clock import Clock
+from uet_git.ledger import migrate
+
+APPLICATION_ID: Final = 0x55455447
+_MAGIC = b"SQLite format 3\x00"
+BUSY_SECONDS: Final = 30.0
+
+
+def create(path: Path, clock: Clock, meta: dict[str, str]) -> None:
+    """Makes a new ledger beside `path` and links it into place whole; leaves an existing one alone.
+
+    Raises: LedgerReadOnly, DiskFull.
+    """
+    fresh = path.with_name(f"{path.name}.new-{os.getpid()}")
+    with translated():
+        try:
+            connection = _connect(fresh, "rwc")
+            try:
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                migrate.migrate(connection, clock)
+                connection.execute("BEGIN IMMEDIATE")
+                connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
+                connection.execute("COMMIT")
+            finally:
+                connection.close()
+            os.chmod(fresh, 0o600)
+            with suppress(FileExistsError):
+                os.link(fresh, path)
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        finally:
+            for leftover in (fresh, fresh.with_name(fresh.name + "-journal")):
+                leftover.unlink(missing_ok=True)
+
+
+def open_ledger(path: Path, clock: Clock, *, read_only: bool = False) -> sqlite3.Connection:
+    """Opens an existing ledger after looking at its header; migrates an older one unless `read_only`.
+
+    Raises: FileNotFoundError, LedgerEmpty, LedgerForeign, LedgerCorrupt, LedgerNewer, LedgerReadOnly.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(100)
+    except PermissionError as exc:
+        raise LedgerReadOnly(f"{path}: {exc.strerror}") from exc
+    if not head:
+        raise LedgerEmpty(str(path))
+    if head[:16] != _MAGIC:
+        raise LedgerCorrupt(f"{path} is not a database")
+    if int.from_bytes(head[68:72], "big") != APPLICATION_ID:
+        raise LedgerForeign(str(path))
+    with translated(path):
+        connection = _connect(path, "ro" if read_only else "rw")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        newest = _newest()
+        if version > newest:
+            connection.close()
+            raise LedgerNewer(f"its schema is {version}, this version knows {newest}")
+        if version < newest and not read_only:
+            with write_lock(path.parent):
+                migrate.migrate(connection, clock)
+        return connection
+
+
+def _newest() -> int:
+    return len(list(shipped.folder("migrations").glob("[0-9]*.sql")))
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.as_uri()}?mode={mode}",
+        uri=True,
+        isolation_level=None,
+        timeout=BUSY_SECONDS,
+        cached_statements=256,
+        check_same_thread=False,
+    )
+    for pragma in ("foreign_keys=ON", "trusted_schema=OFF", "cell_size_check=ON", "mmap_size=0"):
+        connection.execute(f"PRAGMA {pragma}")
+    if mode != "ro":
+        wal_is_safe = sqlite3.sqlite_version_info >= (3, 51, 3)
+        connection.execute("PRAGMA journal_mode=" + ("WAL" if wal_is_safe else "TRUNCATE"))
+        connection.execute("PRAGMA synchronous=" + ("FULL" if wal_is_safe else "EXTRA"))
+    return connection
+
+
+@contextmanager
+def write_lock(folder: Path) -> Iterator[None]:
+    """Holds the ledger's writer flock; waits for as long as it takes. Freed by the kernel if the holder dies."""
+    try:
+        fd = os.open(folder / "write.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as exc:
+        raise _translate_os(exc, folder) from exc
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, folder: Path) -> Iterator[None]:
+    """One write transaction: all of it is durable at the end, or none of it happened."""
+    with write_lock(folder), translated(folder):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            # After SQLITE_FULL the transaction is already gone and ROLLBACK would raise.
+            if connection.in_transaction:
+                with suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+            raise
+
+
+@contextmanager
+def translated(path: Path | None = None) -> Iterator[None]:
+    """Turns SQLite's and the system's errors into ours."""
+    try:
+        yield
+    except sqlite3.Error as exc:
+        raise _translate(exc, path) from exc
+    except OSError as exc:
+        raise _translate_os(exc, path) from exc
+
+
+def _translate(exc: sqlite3.Error, path: Path | None) -> Exception:
+    name = getattr(exc, "sqlite_errorname", "") or ""
+    where = f"{path}: {exc}" if path else str(exc)
+    if name.startswith("SQLITE_FULL"):
+        return DiskFull(where)
+    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
+        return LedgerReadOnly(where)
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_SCHEMA")):
+        return LedgerCorrupt(where)
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return LedgerBusy(where)
+    if name.startswith("SQLITE_IOERR"):
+        return DiskFull(where) if _disk_is_full(path) else LedgerReadOnly(where)
+    return exc
+
+
+def _translate_os(exc: OSError, path: Path | None) -> UetError | OSError:
+    where = f"{exc.filename or path or ''}: {exc.strerror}"
+    if exc.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull(where)
+    if exc.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return LedgerReadOnly(where)
+    return exc
+
+
+def _disk_is_full(path: Path | None) -> bool:
+    if path is None:
+        return False
+    folder = path if path.is_dir() else path.parent
+    return os.statvfs(folder).f_bavail == 0

@@ -1,0 +1,274 @@
+"""Entries, their patches and series: rows in, records out, moves by compare-and-swap with their event (DESIGN 5, 6)."""
+
+import hashlib
+import json
+import sqlite3
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
+from typing import Any, Final, NamedTuple
+
+from uet_git.errors import StaleMove
+from uet_git.host.clock import Clock
+from uet_git.ledger.events import KIND_OF_STATE, Chain, canonical
+from uet_git.model import states
+from uet_git.model.entry import Entry, Series, StoredPatch
+
+_COLUMNS: Final = tuple(f.name for f in fields(Entry))
+_SELECT: Final = f"SELECT {', '.join(_COLUMNS)} FROM entries"
+_JSON: Final = frozenset({"findings", "waived", "origin", "scope", "depends_on"})
+_JSON_AT: Final = tuple(i for i, name in enumerate(_COLUMNS) if name in _JSON)
+_NEW: Final = tuple(c for c in _COLUMNS if c != "seq")
+
+
+class Move(NamedTuple):
+    """One move of one entry. `payload` goes into the event beside from and to; `columns` are set on the row."""
+
+    entry_id: str
+    frm: str
+    to: str
+    payload: dict[str, Any]
+    columns: dict[str, Any]
+
+
+def _entry(row: Sequence[Any]) -> Entry:
+    values = list(row)
+    for i in _JSON_AT:
+        if values[i] is not None:
+            values[i] = json.loads(values[i])
+    return Entry(*values)
+
+
+class Entries:
+    """Reads entries and patches."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    def get(self, entry_id: str) -> Entry | None:
+        """The entry with this id."""
+        return self._one("entry_id = ?", (entry_id,))
+
+    def revision(self, number: int, revision: int | None = None) -> Entry | None:
+        """Revision `revision` of change `number`; the newest without one."""
+        if revision is None:
+            return self._one("number = ? ORDER BY revision DESC LIMIT 1", (number,))
+        return self._one("number = ? AND revision = ?", (number, revision))
+
+    def by_prefix(self, prefix: str) -> list[Entry]:
+        """Up to two entries whose id starts so."""
+        return self._many(
+            "entry_id >= ? AND entry_id < ? ORDER BY entry_id LIMIT 2", (prefix, prefix + "~")
+        )
+
+    def by_identity(self, identity: str) -> list[Entry]:
+        """Entries of the same bytes, target and overrides, newest first."""
+        return self._many("identity = ? ORDER BY seq DESC", (identity,))
+
+    def by_commit(self, commit_id: str) -> Entry | None:
+        """The entry that landed as this commit."""
+        return self._one("commit_id = ?", (commit_id,))
+
+    def in_states(self, wanted: Sequence[str], target: str | None = None) -> list[Entry]:
+        """Entries in these states, oldest first."""
+        marks = ", ".join("?" * len(wanted))
+        also, values = ("", ()) if target is None else (" AND target = ?", (target,))
+        return self._many(f"state IN ({marks}){also} ORDER BY seq", (*wanted, *values))
+
+    def of_series(self, series_id: str) -> list[Entry]:
+        """All revisions of a series' members, in series order, older revisions first."""
+        return self._many("series_id = ? ORDER BY series_index, number, revision", (series_id,))
+
+    def pages(self, wanted: Sequence[str] | None = None, size: int = 500) -> Iterator[Entry]:
+        """Every entry, oldest first, a page at a time with no statement open in between."""
+        after = 0
+        marks = "" if wanted is None else f" AND state IN ({', '.join('?' * len(wanted))})"
+        while True:
+            values = (after, *(wanted or ()), size)
+            page = self._many(f"seq > ?{marks} ORDER BY seq LIMIT ?", values)
+            yield from page
+            if len(page) < size:
+                return
+            after = page[-1].seq
+
+    def counts(self) -> dict[str, int]:
+        """Number of entries that are not over, by state; needs no walk over the finished ones."""
+        open_states = ", ".join(f"'{s}'" for s in (*states.OPEN_ENTRY, "quarantined"))
+        rows = self._db.execute(
+            f"SELECT state, count(*) FROM entries WHERE state IN ({open_states}) GROUP BY state"
+        )
+        return dict(rows.fetchall())
+
+    def next_number(self) -> int:
+        """The number that the next change gets."""
+        (highest,) = self._db.execute("SELECT max(number) FROM entries").fetchone()
+        return (highest or 0) + 1
+
+    def followers(self, entry: Entry) -> list[Entry]:
+        """Entries that wait for this one: later members of its series and those that depend on its number."""
+        found: list[Entry] = []
+        if entry.series_id is not None:
+            found += self._many(
+                "series_id = ? AND series_index > ? ORDER BY seq",
+                (entry.series_id, entry.series_index),
+            )
+        found += self._many(
+            "EXISTS (SELECT 1 FROM json_each(depends_on) WHERE value = ?) ORDER BY seq",
+            (entry.number,),
+        )
+        return list({e.entry_id: e for e in found}.values())
+
+    def series(self, series_id: str) -> Series | None:
+        """One series."""
+        row = self._db.execute("SELECT * FROM series WHERE series_id = ?", (series_id,)).fetchone()
+        return Series(*row) if row else None
+
+    def patch(self, patch_id: str) -> StoredPatch:
+        """A stored patch with its bytes inflated."""
+        row = self._db.execute(
+            "SELECT patch_id, sha256, size, content, files_touched, files, insertions, deletions, hunks,"
+            " base_commit, created_at FROM patches WHERE patch_id = ?",
+            (patch_id,),
+        ).fetchone()
+        content = None if row[3] is None else zlib.decompress(row[3])
+        return StoredPatch._make((*row[:3], content, json.loads(row[4]), *row[5:]))
+
+    def sizes(self, patch_id: str) -> tuple[int, int, int]:
+        """Files, insertions and deletions of a patch, without reading its bytes."""
+        row = self._db.execute(
+            "SELECT files, insertions, deletions FROM patches WHERE patch_id = ?", (patch_id,)
+        ).fetchone()
+        return row[0], row[1], row[2]
+
+    def _one(self, where: str, values: tuple[Any, ...]) -> Entry | None:
+        row = self._db.execute(f"{_SELECT} WHERE {where}", values).fetchone()
+        return _entry(row) if row else None
+
+    def _many(self, where: str, values: tuple[Any, ...]) -> list[Entry]:
+        return [
+            _entry(row) for row in self._db.execute(f"{_SELECT} WHERE {where}", values).fetchall()
+        ]
+
+
+class EntryWriter:
+    """Writes entries inside one transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, chain: Chain, clock: Clock) -> None:
+        self._db = connection
+        self._chain = chain
+        self._clock = clock
+
+    def add_series(self, series: Series) -> None:
+        """Adds a series."""
+        self._db.execute("INSERT INTO series VALUES (?, ?, ?, ?, ?)", series)
+
+    def add_patches(self, rows: Iterable[tuple[StoredPatch, bytes]]) -> None:
+        """Adds patches; the bytes beside each are its content, compressed with zlib."""
+        self._db.executemany(
+            "INSERT INTO patches VALUES (?, ?, ?, 'unified_diff', ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    p.patch_id,
+                    p.sha256,
+                    p.size,
+                    packed,
+                    canonical(p.files_touched),
+                    *p[5:9],
+                    p.base_commit,
+                    p.created_at,
+                )
+                for p, packed in rows
+            ],
+        )
+
+    def add(self, entries: Sequence[dict[str, Any]], run: str | None) -> None:
+        """Adds entries in state `created`; each dict names the columns that are not NULL or default."""
+        now = self._clock.now()
+        rows = []
+        for given in entries:
+            payload = {
+                k: given[k]
+                for k in ("number", "revision", "patch_id", "target", "title", "identity")
+            }
+            for name in ("series_id", "series_index", "replaces", "rollback_of"):
+                if given.get(name) is not None:
+                    payload[name] = given[name]
+            payload["to"] = "created"
+            payload["sha256"] = given["sha256"]
+            seq = self._chain.add("patch_created", payload, run=run, entry=given["entry_id"])
+            full = {**_DEFAULTS, **given, "state": "created", "made_by_run": run}
+            full.update(created_at=now, updated_at=now, event_seq=seq)
+            rows.append([_stored(name, full[name]) for name in _NEW])
+        self._chain.flush()
+        marks = ", ".join("?" * len(_NEW))
+        self._db.executemany(f"INSERT INTO entries ({', '.join(_NEW)}) VALUES ({marks})", rows)
+
+    def move(self, moves: Sequence[Move], *, run: str | None = None) -> None:
+        """Moves entries by compare-and-swap; consecutive moves that set the same columns are one statement.
+
+        Raises: IllegalMove, StaleMove (another process moved one first; nothing is kept).
+        """
+        now = self._clock.now()
+        groups: list[tuple[tuple[str, ...], list[tuple[Any, ...]]]] = []
+        for move in moves:
+            states.advance("entry", move.frm, move.to)
+            payload = {"from": move.frm, "to": move.to, **move.payload}
+            kind = (
+                "patch_requeued"
+                if move.frm in ("applied", "verified") and move.to == "queued"
+                else None
+            )
+            seq = self._chain.add(
+                kind or KIND_OF_STATE[move.to], payload, run=run, entry=move.entry_id
+            )
+            names = tuple(move.columns)
+            if not groups or groups[-1][0] != names:
+                groups.append((names, []))
+            values = tuple(_stored(n, v) for n, v in move.columns.items())
+            groups[-1][1].append((move.to, seq, now, *values, move.entry_id, move.frm))
+        self._chain.flush()
+        for names, rows in groups:
+            sets = "".join(f", {n} = ?" for n in names)
+            sql = f"UPDATE entries SET state = ?, event_seq = ?, updated_at = ?{sets} WHERE entry_id = ? AND state = ?"
+            if self._db.executemany(sql, rows).rowcount != len(rows):
+                raise StaleMove(f"{moves[0].entry_id} is no longer {moves[0].frm}")
+
+    def amend(
+        self,
+        entry_id: str,
+        columns: dict[str, Any],
+        payload: dict[str, Any],
+        run: str | None = None,
+    ) -> None:
+        """Sets columns that are not the state, with an event that says what changed."""
+        seq = self._chain.add("patch_amended", payload, run=run, entry=entry_id)
+        self._chain.flush()
+        sets = "".join(f", {n} = ?" for n in columns)
+        self._db.execute(
+            f"UPDATE entries SET event_seq = ?, updated_at = ?{sets} WHERE entry_id = ?",
+            (seq, self._clock.now(), *(_stored(n, v) for n, v in columns.items()), entry_id),
+        )
+
+
+def _stored(name: str, value: Any) -> Any:
+    return canonical(value) if name in _JSON and value is not None else value
+
+
+_DEFAULTS: Final[dict[str, Any]] = {
+    **dict.fromkeys(_NEW),
+    **{
+        "priority": 1,
+        "findings": [],
+        "depends_on": [],
+        "attempts": 0,
+        "allow_behind": 0,
+        "sign_off": 0,
+    },
+    **{"format_ok": 0, "scope_ok": 0, "constraints_ok": 0, "message": "", "title": ""},
+}
+
+
+def identity_of(content_sha256: str, target: str, overrides: dict[str, Any]) -> str:
+    """SHA-256 over bytes, target and overrides: two submits with one identity are one (DESIGN 4)."""
+    text = canonical({"content": content_sha256, "target": target, "overrides": overrides})
+    return hashlib.sha256(text.encode("ascii")).hexdigest()

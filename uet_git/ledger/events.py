@@ -1,0 +1,183 @@
+"""The event chain: append-only, each hash over the canonical JSON of its row and the hash before it (DESIGN 6).
+
+Canonical JSON: keys sorted, no white space, ASCII only (RFC 8785 in spirit; numbers are integers or short decimals).
+"""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from uet_git.host.clock import Clock
+from uet_git.model.entry import Event
+
+GENESIS: Final = "0" * 64
+KINDS: Final = frozenset(
+    {
+        *("ledger_created", "run_created", "run_started", "run_state_changed", "step_finished"),
+        *(
+            "patch_created",
+            "patch_validated",
+            "patch_queued",
+            "patch_apply_started",
+            "patch_apply_succeeded",
+        ),
+        *(
+            "patch_apply_failed",
+            "patch_verified",
+            "patch_committed",
+            "patch_quarantined",
+            "patch_dropped",
+        ),
+        *("patch_rolled_back", "patch_requeued", "patch_released", "patch_amended"),
+        *("gate_created", "gate_state_changed"),
+        *("landing_intended", "landing_done", "landing_abandoned", "lock_removed", "path_left"),
+        *("queue_paused", "queue_resumed", "commits_seen", "rewritten", "copied", "note"),
+    }
+)
+KIND_OF_STATE: Final = {
+    "validated": "patch_validated",
+    "queued": "patch_queued",
+    "applied": "patch_apply_succeeded",
+    "apply_failed": "patch_apply_failed",
+    "verified": "patch_verified",
+    "committed": "patch_committed",
+    "quarantined": "patch_quarantined",
+    "dropped": "patch_dropped",
+    "rolled_back": "patch_rolled_back",
+}
+canonical = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
+).encode
+_quote = json.encoder.encode_basestring_ascii
+
+COLUMNS: Final = ", ".join(Event._fields)
+_INSERT = (
+    "INSERT INTO events (seq, event_id, ts, actor, run_id, entry_id, kind, payload, prev_hash, hash,"
+    " from_state, to_state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+def line_of(
+    seq: int,
+    event_id: str,
+    ts: str,
+    actor: str,
+    run_id: str | None,
+    entry_id: str | None,
+    kind: str,
+    payload: str,
+    prev_hash: str,
+) -> str:
+    """The canonical JSON that an event's hash covers; `payload` is canonical JSON already."""
+    return (
+        f'{{"actor":{_quote(actor)},"entry":{_optional(entry_id)},"event_id":"{event_id}","kind":"{kind}",'
+        f'"payload":{payload},"prev_hash":"{prev_hash}","run":{_optional(run_id)},"seq":{seq},"ts":"{ts}"}}'
+    )
+
+
+def _optional(text: str | None) -> str:
+    return "null" if text is None else f'"{text}"'
+
+
+def hash_of(line: str) -> str:
+    """SHA-256 of a canonical line, in hex."""
+    return hashlib.sha256(line.encode("ascii")).hexdigest()
+
+
+class Chain:
+    """The chain's open end inside one write transaction: events gather here and are written in bulk."""
+
+    def __init__(self, connection: sqlite3.Connection, clock: Clock, actor: str) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._actor = actor
+        row = connection.execute(
+            "SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1"
+        ).fetchone()
+        self._seq: int = row[0] if row else 0
+        self._hash: str = row[1] if row else GENESIS
+        self._rows: list[tuple[Any, ...]] = []
+
+    def add(
+        self,
+        kind: str,
+        payload: dict[str, Any],
+        *,
+        run: str | None = None,
+        entry: str | None = None,
+    ) -> int:
+        """Adds one event and returns its seq; it is in the database after `flush`."""
+        assert kind in KINDS, kind
+        self._seq += 1
+        text = canonical(payload)
+        event_id, ts = self._clock.ulid(), self._clock.now()
+        prev = self._hash
+        line = line_of(self._seq, event_id, ts, self._actor, run, entry, kind, text, prev)
+        self._hash = hash_of(line)
+        self._rows.append(
+            (
+                self._seq,
+                event_id,
+                ts,
+                self._actor,
+                run,
+                entry,
+                kind,
+                text,
+                prev,
+                self._hash,
+                payload.get("from"),
+                payload.get("to"),
+            )
+        )
+        return self._seq
+
+    def flush(self) -> None:
+        """Writes the gathered events."""
+        if self._rows:
+            self._connection.executemany(_INSERT, self._rows)
+            self._rows = []
+
+
+def read(
+    connection: sqlite3.Connection, after: int = 0, limit: int | None = None
+) -> Iterator[Event]:
+    """Yields events in order, a page at a time, with no statement open in between."""
+    left = limit
+    while left is None or left > 0:
+        page = 1000 if left is None else min(left, 1000)
+        rows = connection.execute(
+            f"SELECT {COLUMNS} FROM events WHERE seq > ? ORDER BY seq LIMIT ?", (after, page)
+        ).fetchall()
+        for row in rows:
+            yield Event(*row)
+        if len(rows) < page:
+            return
+        after = rows[-1][0]
+        left = None if left is None else left - len(rows)
+
+
+def json_line(event: Event) -> str:
+    """One event as the log keeps it: the hashed line with the hash itself added."""
+    body = line_of(*event[:9])
+    return f'{body[:-1]},"hash":"{event.hash}"}}'
+
+
+def broken_links(
+    events: Iterable[Event], seq: int = 0, prev: str = GENESIS
+) -> Iterator[tuple[int, str]]:
+    """Yields (seq, what is wrong) for every event that does not follow from the one before."""
+    for event in events:
+        if event.seq != seq + 1:
+            yield event.seq, f"events {seq + 1} to {event.seq - 1} are missing"
+        if event.prev_hash != prev:
+            yield event.seq, "it does not name the hash of the event before it"
+        try:
+            expected = hash_of(line_of(*event[:9]))
+        except (UnicodeEncodeError, ValueError):
+            expected = ""
+        if expected != event.hash:
+            yield event.seq, "its content does not match its hash"
+        seq, prev = event.seq, event.hash

@@ -1,0 +1,111 @@
+"""Gate attempts: one row per gate and candidate tree, moved with an event each."""
+
+import json
+import sqlite3
+from typing import Any, NamedTuple
+
+from uet_git.errors import StaleMove
+from uet_git.host.clock import Clock
+from uet_git.ledger.events import Chain, canonical
+from uet_git.model import states
+
+
+class GateRow(NamedTuple):
+    """One gate attempt, column by column; `definition` is parsed JSON, times UTC, `duration_seconds` seconds."""
+
+    gate_id: str
+    run_id: str
+    entry_id: str | None
+    project_id: str
+    name: str
+    gate_type: str
+    state: str
+    required: int
+    tree: str
+    definition: dict[str, Any]
+    exit_code: int | None
+    duration_seconds: float | None
+    output_path: str | None
+    output_truncated: int | None
+    detail: str | None
+    created_at: str
+    started_at: str | None
+    ended_at: str | None
+    event_seq: int
+
+
+def of_entry(db: sqlite3.Connection, entry_id: str) -> list[GateRow]:
+    """An entry's gate attempts in order."""
+    return _rows(db, "entry_id = ?", entry_id)
+
+
+def of_run(db: sqlite3.Connection, run_id: str) -> list[GateRow]:
+    """A run's gate attempts in order."""
+    return _rows(db, "run_id = ?", run_id)
+
+
+def unfinished(db: sqlite3.Connection) -> list[GateRow]:
+    """Gate attempts that a dead process left pending or running."""
+    return _rows(db, "state IN ('pending', 'running', 'blocked') AND ? = ''", "")
+
+
+def _rows(db: sqlite3.Connection, where: str, value: str) -> list[GateRow]:
+    rows = db.execute(f"SELECT * FROM gates WHERE {where} ORDER BY gate_id", (value,)).fetchall()
+    return [GateRow._make((*row[:9], json.loads(row[9]), *row[10:])) for row in rows]
+
+
+class GateWriter:
+    """Writes gate attempts inside one transaction."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, chain: Chain, clock: Clock, project_id: str
+    ) -> None:
+        self._db = connection
+        self._chain = chain
+        self._clock = clock
+        self._project_id = project_id
+
+    def add(
+        self,
+        *,
+        run: str,
+        entry: str | None,
+        name: str,
+        gate_type: str,
+        required: bool,
+        tree: str,
+        definition: dict[str, Any],
+    ) -> str:
+        """Adds a pending gate attempt; returns its id."""
+        gate_id = self._clock.ulid()
+        payload = {"gate_id": gate_id, "gate": name, "tree": tree, "to": "pending"}
+        seq = self._chain.add("gate_created", payload, run=run, entry=entry)
+        self._chain.flush()
+        self._db.execute(
+            "INSERT INTO gates (gate_id, run_id, entry_id, project_id, name, gate_type, state, required, tree,"
+            " definition, created_at, event_seq) VALUES (?, ?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?, ?)",
+            (gate_id, run, entry, self._project_id, name, gate_type, int(required), tree, canonical(definition),
+             self._clock.now(), seq),
+        )  # fmt: skip
+        return gate_id
+
+    def move(self, gate_id: str, frm: str, to: str, **columns: Any) -> None:
+        """Moves a gate attempt by compare-and-swap. Raises: IllegalMove, StaleMove."""
+        states.advance("gate", frm, to)
+        row = self._db.execute(
+            "SELECT run_id, entry_id, name FROM gates WHERE gate_id = ?", (gate_id,)
+        ).fetchone()
+        payload: dict[str, Any] = {"gate_id": gate_id, "gate": row[2], "from": frm, "to": to}
+        for name in ("exit_code", "detail", "duration_seconds"):
+            if columns.get(name) is not None:
+                payload[name] = columns[name]
+        seq = self._chain.add("gate_state_changed", payload, run=row[0], entry=row[1])
+        self._chain.flush()
+        time_column = "started_at" if to == "running" else "ended_at"
+        sets = "".join(f", {n} = ?" for n in columns)
+        done = self._db.execute(
+            f"UPDATE gates SET state = ?, event_seq = ?, {time_column} = ?{sets} WHERE gate_id = ? AND state = ?",
+            (to, seq, self._clock.now(), *columns.values(), gate_id, frm),
+        )
+        if done.rowcount != 1:
+            raise StaleMove(f"gate {gate_id} is no longer {frm}")

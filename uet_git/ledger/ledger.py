@@ -1,0 +1,130 @@
+"""The ledger of one repository: reading through its parts, writing through one transaction at a time."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from uet_git.host.clock import Clock
+from uet_git.ledger import connection as _connection
+from uet_git.ledger import events, gates, landings
+from uet_git.ledger.entries import Entries, EntryWriter
+from uet_git.ledger.runs import Runs, RunWriter
+from uet_git.model.entry import Event, Landing
+
+FILE_NAME: Final = "ledger.db"
+
+
+class Writer:
+    """One write transaction. Everything done through it is durable together, or not at all."""
+
+    def __init__(self, db: sqlite3.Connection, clock: Clock, actor: str, project_id: str) -> None:
+        self._db = db
+        self.chain = events.Chain(db, clock, actor)
+        self.entries = EntryWriter(db, self.chain, clock)
+        self.runs = RunWriter(db, self.chain, clock, project_id)
+        self.gates = gates.GateWriter(db, self.chain, clock, project_id)
+        self.landings = landings.LandingWriter(db, self.chain, clock)
+
+    def note(
+        self,
+        kind: str,
+        payload: dict[str, Any],
+        *,
+        run: str | None = None,
+        entry: str | None = None,
+    ) -> None:
+        """Records an event that moves nothing."""
+        self.chain.add(kind, payload, run=run, entry=entry)
+        self.chain.flush()
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Sets a fact about the ledger itself."""
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+
+class Ledger:
+    """One open ledger. `actor` is who this process acts for: `person|agent|ci:NAME[/SESSION]`."""
+
+    def __init__(self, path: Path, clock: Clock, actor: str, *, read_only: bool = False) -> None:
+        self.path = path
+        self.clock = clock
+        self.actor = actor
+        self.db = _connection.open_ledger(path, clock, read_only=read_only)
+        self.entries = Entries(self.db)
+        self.runs = Runs(self.db)
+        with _connection.translated(path):
+            meta = dict(self.db.execute("SELECT key, value FROM meta").fetchall())
+        self.ledger_id = str(meta.get("ledger_id", ""))
+        self.project_id = str(meta.get("project_id", ""))
+
+    def close(self) -> None:
+        """Closes the database."""
+        self.db.close()
+
+    @contextmanager
+    def write(self) -> Iterator[Writer]:
+        """Opens a write transaction. Raises: DiskFull, LedgerReadOnly, LedgerBusy."""
+        with _connection.transaction(self.db, self.path.parent):
+            yield Writer(self.db, self.clock, self.actor, self.project_id)
+
+    def meta(self, key: str) -> str | None:
+        """A fact about the ledger itself."""
+        row = self.db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return str(row[0]) if row else None
+
+    def events(self, after: int = 0, limit: int | None = None) -> Iterator[Event]:
+        """Events in order, from the one after `after`."""
+        return events.read(self.db, after, limit)
+
+    def events_of(self, *, entry: str | None = None, run: str | None = None) -> list[Event]:
+        """The history of one entry or run."""
+        column, value = ("entry_id", entry) if entry is not None else ("run_id", run)
+        rows = self.db.execute(
+            f"SELECT {events.COLUMNS} FROM events WHERE {column} = ? ORDER BY seq", (value,)
+        )
+        return [Event(*row) for row in rows.fetchall()]
+
+    def last_seq(self) -> int:
+        """The seq of the newest event."""
+        (seq,) = self.db.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()
+        return int(seq)
+
+    def open_landings(self) -> list[Landing]:
+        """Landings that were cut short."""
+        return landings.open_landings(self.db)
+
+    def pauses(self) -> list[landings.Pause]:
+        """Pauses in force."""
+        return landings.pauses(self.db)
+
+    def gates_of(self, *, entry: str | None = None, run: str | None = None) -> list[gates.GateRow]:
+        """Gate attempts of one entry or run."""
+        return (
+            gates.of_entry(self.db, entry)
+            if entry is not None
+            else gates.of_run(self.db, run or "")
+        )
+
+
+def create(path: Path, clock: Clock, actor: str) -> str:
+    """Makes a new ledger file with ids of its own and its first event; returns the ledger id.
+
+    Raises: LedgerReadOnly, DiskFull.
+    """
+    ledger_id, project_id = clock.ulid(), clock.ulid()
+    _connection.create(
+        path, clock, {"ledger_id": ledger_id, "project_id": project_id, "created_at": clock.now()}
+    )
+    ledger = Ledger(path, clock, actor)
+    try:
+        if ledger.last_seq() == 0:
+            with ledger.write() as write:
+                write.note(
+                    "ledger_created",
+                    {"ledger_id": ledger.ledger_id, "project_id": ledger.project_id},
+                )
+        return ledger.ledger_id
+    finally:
+        ledger.close()

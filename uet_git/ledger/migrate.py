@@ -1,0 +1,81 @@
+"""Brings a database to the newest schema: numbered SQL files, one transaction each, checksummed."""
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from uet_git.errors import LedgerCorrupt
+from uet_git.host import shipped
+from uet_git.host.clock import Clock
+
+
+class Migration(NamedTuple):
+    """One step. `version` is its number, `checksum` SHA-256 of its bytes in hex."""
+
+    version: int
+    name: str
+    checksum: str
+    sql: str
+
+
+def migrations(folder: Path | None = None) -> list[Migration]:
+    """The shipped steps in order."""
+    found = []
+    for path in sorted((folder or shipped.folder("migrations")).glob("[0-9]*.sql")):
+        raw = path.read_bytes()
+        number = int(path.name.split("_", 1)[0])
+        found.append(
+            Migration(number, path.stem, hashlib.sha256(raw).hexdigest(), raw.decode("utf-8"))
+        )
+    assert [m.version for m in found] == list(range(1, len(found) + 1)), (
+        "migrations are numbered without gaps"
+    )
+    return found
+
+
+def statements(sql: str) -> Iterator[str]:
+    """Splits a script into its statements; `executescript` would commit the open transaction."""
+    pending = ""
+    for line in sql.splitlines(keepends=True):
+        pending += line
+        if line.rstrip().endswith(";") and sqlite3.complete_statement(pending):
+            yield pending
+            pending = ""
+    if pending.strip():
+        yield pending
+
+
+def migrate(
+    connection: sqlite3.Connection, clock: Clock, steps: list[Migration] | None = None
+) -> None:
+    """Applies the missing steps. Raises: LedgerCorrupt if an applied step's checksum is not the shipped one's."""
+    steps = migrations() if steps is None else steps
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    for step in steps:
+        if step.version <= version:
+            _check(connection, step)
+            continue
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in statements(step.sql):
+                connection.execute(statement)
+            connection.execute(
+                "INSERT INTO migrations VALUES (?, ?, ?, ?)",
+                (step.version, step.name, step.checksum, clock.now()),
+            )
+            connection.execute(f"PRAGMA user_version = {step.version}")
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+
+def _check(connection: sqlite3.Connection, step: Migration) -> None:
+    row = connection.execute(
+        "SELECT checksum FROM migrations WHERE version = ?", (step.version,)
+    ).fetchone()
+    if row is None or row[0] != step.checksum:
+        raise LedgerCorrupt(f"its migration {step.name} is not the one that this version ships")
