@@ -1,7 +1,6 @@
 """Every test runs with its own HOME, a fixed identity and none of the caller's GIT_* variables."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ CORPORA = Path(__file__).resolve().parent.parent.parent / "shared"
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def clean_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Scrubs GIT_* and UET_*; HOME, config and identity are the test's own."""
     for name in list(os.environ):
         if name.startswith(("GIT_", "UET_", "XDG_")):
@@ -25,8 +24,6 @@ def clean_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyt
     monkeypatch.setenv("GIT_COMMITTER_NAME", "C O Mitter")
     monkeypatch.setenv("GIT_COMMITTER_EMAIL", "committer@example.com")
     monkeypatch.setenv("TZ", "UTC")
-    return
-    yield
 
 
 @pytest.fixture

@@ -59,6 +59,12 @@ class NotARepository(UetError):
     default_next = ("git", "init")
 
 
+class DubiousOwnership(NotARepository):
+    """Git does not trust this repository, because someone else owns it."""
+
+    code = "git.dubious_ownership"
+
+
 class GitMissing(UetError):
     """The git command was not found, or is too old."""
 

@@ -1,0 +1,163 @@
+"""Packs: git accepts what we write in its strictest mode; a failed write leaves no file and says why."""
+
+import errno
+import os
+import stat
+import struct
+from pathlib import Path
+
+import pytest
+
+from tests.builders import git, make_repo
+from uet_git.errors import DiskFull, IoFailed
+from uet_git.plumbing import packs
+from uet_git.plumbing.git import discover
+from uet_git.plumbing.objects import Objects
+
+SIZES = [0, 1, 15, 16, 17, 127, 2047, 2048, 2049, 70_000, 300_000]
+
+
+def content(size: int) -> bytes:
+    return (b"%d\n" % size * (size // 2 + 1))[:size]
+
+
+@pytest.mark.parametrize("object_format", ["sha1", "sha256"])
+def test_git_accepts_the_pack(tmp_path: Path, object_format: str) -> None:
+    repo = make_repo(tmp_path / "r", {"x": b"x"}, object_format=object_format)
+    with Objects(discover(str(repo))) as objects:
+        oids = {objects.put("blob", content(size)): size for size in SIZES}
+        many = [objects.put("blob", b"many %d" % n) for n in range(600)]
+        text = b"".join(
+            b"100644 f%d\0%b" % (n, bytes.fromhex(oid)) for n, oid in enumerate(sorted(oids), 10)
+        )
+        tree = objects.put("tree", text)
+        who = b"A <a@e> 1700000000 +0000"
+        commit = objects.put(
+            "commit", b"tree %b\nauthor %b\ncommitter %b\n\nm\n" % (tree.encode(), who, who)
+        )
+        name = objects.write()
+    assert name is not None
+    stem = repo / ".git" / "objects" / "pack" / name
+    git(repo, "verify-pack", f"{stem}.pack")
+    git(repo, "index-pack", "--strict", "-o", str(tmp_path / "again.idx"), f"{stem}.pack")
+    assert (tmp_path / "again.idx").read_bytes() == Path(f"{stem}.idx").read_bytes()
+    git(repo, "update-ref", "refs/heads/new", commit)
+    git(repo, "fsck", "--strict", "--full", "--no-dangling")
+    for oid, size in oids.items():
+        assert git(repo, "cat-file", "blob", oid) == content(size)
+    assert git(repo, "cat-file", "blob", many[77]) == b"many 77"
+
+
+def test_offsets_beyond_two_gigabytes_use_the_second_table() -> None:
+    places = [
+        (bytes([n]) * 20, n, offset) for n, offset in enumerate((12, 0x7FFFFFFF, 0x80000000, 2**33))
+    ]
+    index = packs._index(places, b"\1" * 20, "sha1")
+    at = 8 + 1024 + 4 * 20 + 4 * 4
+    assert struct.unpack(">4I", index[at : at + 16]) == (12, 0x7FFFFFFF, 0x80000000, 0x80000001)
+    assert struct.unpack(">2Q", index[at + 16 : at + 32]) == (0x80000000, 2**33)
+
+
+@pytest.mark.parametrize(
+    ("folder_mode", "file_mode"), [(0o755, 0o444), (0o700, 0o400), (0o2775, 0o444), (0o2770, 0o440)]
+)
+def test_files_are_as_readable_as_their_folder(
+    tmp_path: Path, folder_mode: int, file_mode: int
+) -> None:
+    folder = tmp_path / "objects" / "pack"
+    folder.mkdir(parents=True)
+    folder.chmod(folder_mode)
+    name = packs.write_pack(str(tmp_path / "objects"), [packs.deflate("ab" * 20, "blob", b"x")])
+    for end in ("pack", "idx"):
+        assert stat.S_IMODE((folder / f"{name}.{end}").stat().st_mode) == file_mode
+
+
+def test_the_same_objects_twice_are_one_pack(tmp_path: Path) -> None:
+    (tmp_path / "objects").mkdir()
+    one = [packs.deflate("ab" * 20, "blob", b"x")]
+    assert packs.write_pack(str(tmp_path / "objects"), one) == packs.write_pack(
+        str(tmp_path / "objects"), one
+    )
+    assert len(os.listdir(tmp_path / "objects" / "pack")) == 2
+
+
+@pytest.mark.parametrize(
+    ("call", "nth"),
+    [
+        *((c, n) for c in ("fsync", "rename", "fchmod", "open") for n in (1, 2)),
+        ("fsync", 3),
+        ("open", 3),
+    ],
+)
+def test_a_failed_write_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, nth: int
+) -> None:
+    (tmp_path / "objects" / "pack").mkdir(parents=True)
+    calls = 0
+    real = getattr(os, call)
+
+    def failing(*args: object, **kw: object) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == nth:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(*args, **kw)
+
+    monkeypatch.setattr(os, call, failing)
+    with pytest.raises(DiskFull, match="No space left"):
+        packs.write_pack(str(tmp_path / "objects"), [packs.deflate("ab" * 20, "blob", b"x")])
+    monkeypatch.undo()
+    assert calls >= nth
+    assert os.listdir(tmp_path / "objects" / "pack") == []
+
+
+def test_a_failed_write_keeps_the_objects_pending(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = make_repo(tmp_path / "r", {"x": b"x"})
+    with Objects(discover(str(repo))) as objects:
+        oid = objects.put("blob", b"later")
+        with monkeypatch.context() as patched:
+            patched.setattr(
+                os,
+                "fsync",
+                lambda _fd: (_ for _ in ()).throw(OSError(errno.EROFS, "Read-only file system")),
+            )
+            with pytest.raises(IoFailed, match="Read-only"):
+                objects.write()
+        assert objects.pending == 1
+        objects.write()
+    assert git(repo, "cat-file", "blob", oid) == b"later"
+
+
+def test_a_leftover_of_a_killed_process_is_no_obstacle(tmp_path: Path) -> None:
+    folder = tmp_path / "objects" / "pack"
+    folder.mkdir(parents=True)
+    one = [packs.deflate("ab" * 20, "blob", b"x")]
+    name = packs.write_pack(str(tmp_path / "objects"), one)
+    for end in ("pack", "idx"):
+        (folder / f"{name}.{end}").rename(folder / f"tmp_{name}_{os.getpid()}.{end}")
+    assert packs.write_pack(str(tmp_path / "objects"), one) == name
+    assert sorted(os.listdir(folder)) == [f"{name}.idx", f"{name}.pack"]
+
+
+def test_every_file_is_synced_before_it_gets_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "objects" / "pack").mkdir(parents=True)
+    seen: list[str] = []
+    fsync, rename = os.fsync, os.rename
+    monkeypatch.setattr(
+        os,
+        "fsync",
+        lambda fd: (
+            seen.append("sync " + os.readlink(f"/proc/self/fd/{fd}").rsplit(".", 1)[-1]),
+            fsync(fd),
+        )[1],
+    )
+    monkeypatch.setattr(
+        os, "rename", lambda a, b: (seen.append("name " + b.rsplit(".", 1)[-1]), rename(a, b))[1]
+    )
+    packs.write_pack(str(tmp_path / "objects"), [packs.deflate("ab" * 20, "blob", b"x")])
+    assert seen[:4] == ["sync pack", "sync idx", "name pack", "name idx"]
+    assert seen[4].startswith("sync ")

@@ -1,0 +1,248 @@
+"""Reads objects through one `cat-file --batch-command`, and keeps new ones in memory until a batch is written.
+
+Nothing enters the repository before `write()`: a candidate that does not land is discarded and leaves no trace.
+"""
+
+import contextlib
+import hashlib
+import subprocess
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, Self
+
+from uet_git.errors import GitFailed, MissingObject, ObjectTooLarge
+from uet_git.host import process
+from uet_git.model.records import Oid
+from uet_git.plumbing import packs
+from uet_git.plumbing.cache import Cache
+from uet_git.plumbing.git import Git
+from uet_git.plumbing.tree import Tree, TreeEntry
+
+MB: Final = 1024 * 1024
+LARGEST: Final = 512 * MB
+BLOB_CACHE: Final = 24 * MB
+TREE_CACHE: Final = 16 * MB
+_POSITIONS: Final = 6  # a tree with its positions takes about six times the memory of its bytes
+_KNOWN: Final = 50_000
+
+
+class Pending(NamedTuple):
+    """A new object that is not in the repository yet."""
+
+    kind: str
+    data: bytes
+
+
+class Objects:
+    """The objects of one repository, old and pending, by id. Close it, or use it in `with`.
+
+    What it remembers is good for one run of the queue: call `forget()` after a pause in which another process may have
+    collected garbage.
+    """
+
+    def __init__(self, git: Git, *, blob_cache: int = BLOB_CACHE, largest: int = LARGEST) -> None:
+        self.git = git
+        self.width = git.hex_length // 2
+        self.largest = largest
+        self._digest: Callable[..., Any] = (
+            hashlib.sha256 if git.object_format == "sha256" else hashlib.sha1
+        )
+        self._child: subprocess.Popen[bytes] | None = None
+        self._blobs: Cache[bytes] = Cache(blob_cache)
+        self._trees: Cache[Tree] = Cache(TREE_CACHE)
+        self._known: set[str] = set()
+        self._pending: dict[str, Pending] = {}
+        self._candidates: dict[int, list[str]] = {}
+        self._users: dict[str, int] = {}
+        self._current = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the child. Pending objects stay in memory; a later read starts a new child."""
+        child, self._child = self._child, None
+        if child is not None:
+            with contextlib.suppress(
+                OSError
+            ):  # a dead child cannot take what is still buffered for it
+                assert child.stdin is not None
+                child.stdin.close()
+            process.kill_group(child)
+
+    def forget(self) -> None:
+        """Drops everything remembered about the repository; pending objects stay."""
+        self._known.clear()
+        self._blobs.clear()
+        self._trees.clear()
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    def get(self, oid: str) -> tuple[str, bytes]:
+        """Kind and content of an object, pending ones included.
+
+        Raises: MissingObject, ObjectTooLarge, GitFailed (the child cannot be kept running).
+        """
+        new = self._pending.get(oid)
+        if new is not None:
+            return new.kind, new.data
+        tree = self._trees.get(oid)
+        if tree is not None:
+            return "tree", tree.raw
+        blob = self._blobs.get(oid)
+        if blob is not None:
+            return "blob", blob
+        return self._read(oid)
+
+    def blob(self, oid: str) -> bytes:
+        """A blob's bytes. Raises: as get; MissingObject also if it is no blob."""
+        found = self._blobs.get(oid)
+        return found if found is not None else self._get_as("blob", oid)
+
+    def commit(self, oid: str) -> bytes:
+        """A commit's bytes. Raises: as get; MissingObject also if it is no commit."""
+        return self._get_as("commit", oid)
+
+    def tree(self, oid: str) -> dict[bytes, TreeEntry]:
+        """A tree's entries by name: (mode, id). Raises: as get; MissingObject also if it is no tree."""
+        return self.tree_object(oid).entries()
+
+    def tree_object(self, oid: str) -> Tree:
+        """A tree, ready for look-ups and edits. Raises: as get; MissingObject also if it is no tree."""
+        found = self._trees.get(oid)
+        if found is None:
+            found = Tree(self._get_as("tree", oid), self.width)
+            self._keep_tree(oid, found)
+        return found
+
+    def resolve(self, rev: str) -> Oid | None:
+        """The id that a revision names (`main^{tree}`), None if it names nothing or is ambiguous."""
+        if not rev or "\n" in rev or "\0" in rev:
+            return None
+        header = self._ask(b"info %b\n" % rev.encode("utf-8", "surrogateescape")).split()
+        if len(header) != 3 or header[1] not in (b"blob", b"tree", b"commit", b"tag"):
+            return None
+        return Oid(header[0].decode())
+
+    def has(self, oid: str) -> bool:
+        """Tells whether an object is pending or in the repository."""
+        return oid in self._pending or oid in self._known or self.resolve(oid) is not None
+
+    def _get_as(self, kind: str, oid: str) -> bytes:
+        found, data = self.get(oid)
+        if found != kind:
+            raise MissingObject(f"{oid} is a {found}, not a {kind}")
+        return data
+
+    def _read(self, oid: str) -> tuple[str, bytes]:
+        header = self._ask(b"contents %b\n" % oid.encode()).split()
+        if len(header) != 3:
+            raise MissingObject(oid)
+        kind, size = header[1].decode(), int(header[2])
+        if size > self.largest:
+            self.close()  # its content is on the way, and would be read by the next one who asks
+            raise ObjectTooLarge(f"{oid} has {size} bytes, the limit is {self.largest}")
+        assert self._child is not None
+        assert self._child.stdout is not None
+        data = self._child.stdout.read(size + 1)[:size]
+        if len(data) != size:
+            self.close()
+            raise GitFailed(f"git cat-file ended while it wrote {oid}")
+        self._note(oid)
+        if kind == "blob":
+            self._blobs.put(oid, data, size)
+        return kind, data
+
+    def _ask(self, line: bytes) -> bytes:
+        """Sends one request and reads its header line; starts the child, and once more if it died."""
+        for _ in range(2):
+            if self._child is None:
+                self._child = self.git.start("cat-file", "--batch-command")
+            stdin, stdout = self._child.stdin, self._child.stdout
+            assert stdin is not None
+            assert stdout is not None
+            try:
+                stdin.write(line)
+                stdin.flush()
+                header = stdout.readline()
+            except BrokenPipeError:
+                header = b""
+            if header.endswith(b"\n"):
+                return header
+            self.close()
+        raise GitFailed("git cat-file does not stay alive")
+
+    # -- new objects ---------------------------------------------------------------------------------------------
+
+    def begin(self) -> int:
+        """Starts a candidate: what is put from now on belongs to it. Returns its number."""
+        self._current += 1
+        self._candidates[self._current] = []
+        return self._current
+
+    def put(self, kind: str, data: bytes) -> Oid:
+        """The id of an object; kept pending unless the repository has it or it is pending already."""
+        hashed = self._digest(b"%b %d\0" % (kind.encode(), len(data)), usedforsecurity=False)
+        hashed.update(data)
+        oid = Oid(hashed.hexdigest())
+        if oid in self._known:
+            return oid
+        if oid not in self._pending:
+            self._pending[oid] = Pending(kind, data)
+        self._claim(oid)
+        return oid
+
+    def put_tree(self, tree: Tree) -> Oid:
+        """As put, for a tree that keeps its positions for the next look-up."""
+        oid = self.put("tree", tree.raw)
+        self._keep_tree(oid, tree)
+        return oid
+
+    def discard(self, candidate: int) -> None:
+        """Drops what only this candidate has put. Those composed on top of it must be discarded too."""
+        for oid in self._candidates.pop(candidate, ()):
+            self._users[oid] -= 1
+            if not self._users[oid]:
+                del self._users[oid]
+                del self._pending[oid]
+                self._trees.drop(oid)
+
+    def write(self) -> str | None:
+        """Writes all pending objects as one durable pack and returns its name; None if nothing is pending.
+
+        Raises: DiskFull, IoFailed; the objects are then still pending.
+        """
+        if not self._pending:
+            return None
+        objects_dir = f"{self.git.common_dir}/objects"
+        ready = [packs.deflate(oid, new.kind, new.data) for oid, new in self._pending.items()]
+        name = packs.write_pack(objects_dir, ready, self.git.object_format)
+        for oid, new in self._pending.items():
+            self._note(oid)
+            if new.kind == "blob":
+                self._blobs.put(oid, new.data, len(new.data))
+        self._pending.clear()
+        self._candidates.clear()
+        self._users.clear()
+        return name
+
+    @property
+    def pending(self) -> int:
+        """How many new objects wait to be written."""
+        return len(self._pending)
+
+    def _claim(self, oid: str) -> None:
+        owned = self._candidates.get(self._current)
+        if owned is not None:
+            owned.append(oid)
+            self._users[oid] = self._users.get(oid, 0) + 1
+
+    def _note(self, oid: str) -> None:
+        if len(self._known) >= _KNOWN:
+            self._known.clear()
+        self._known.add(oid)
+
+    def _keep_tree(self, oid: str, tree: Tree) -> None:
+        self._trees.put(oid, tree, len(tree.raw) * _POSITIONS + 200)
