@@ -1,0 +1,143 @@
+"""The body of a mail as text: MIME parts, transfer encodings and format=flowed undone; every other byte kept."""
+
+import re
+from binascii import Error as Base64Error
+from binascii import a2b_base64
+from typing import Final, NamedTuple
+
+from uet_git.model.charset import UnreadableError
+from uet_git.model.mailheaders import Fields, decode, read_fields
+from uet_git.model.mbox import SPACES
+
+_MAX_DEPTH: Final = 5
+_QP: Final = re.compile(rb"=(\n|\Z|[0-9A-Fa-f]{2})")
+_BASE64_LINE: Final = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
+_SKIPPED: Final = re.compile(
+    rb"(?:text/html|image/|audio/|video/|application/(?:pgp|pkcs7|x-pkcs7)-signature)",
+    re.IGNORECASE,
+)
+"""Parts of a multipart mail that are no text of its author: git would paste them into the message."""
+
+
+class Part(NamedTuple):
+    """One part's text: `data` from offset `start` (a line begin) to `end`, its declared charset (empty: none)."""
+
+    data: bytes
+    start: int
+    end: int
+    charset: bytes
+    flowed: bytes  # b"" no, b" " format=flowed, b"-" flowed and delsp
+
+
+class _Type(NamedTuple):
+    media: bytes
+    boundary: bytes
+    charset: bytes
+    flowed: bytes
+
+
+def parts(data: bytes, start: int, fields: Fields) -> list[Part]:
+    """Gives the text parts of the mail whose body begins at `start`, in order. Raises: UnreadableError."""
+    kind = _content_type(fields)
+    if kind.boundary:
+        return _multipart(data, start, kind)
+    if kind.media.startswith(b"text/html"):
+        raise UnreadableError("parse.mail", "the mail is HTML, not plain text")
+    return [_part(data, start, len(data), fields, kind)]
+
+
+def _content_type(fields: Fields) -> _Type:
+    raw = fields.get(b"content-type")
+    if raw is None:
+        return _Type(b"", b"", b"", b"")
+    value = decode(raw, "Content-Type")
+    flowed = b""
+    if _attribute(value, b"format=").lower() == b"flowed":
+        flowed = b"-" if _attribute(value, b"delsp=").lower() == b"yes" else b" "
+    boundary = _attribute(value, b"boundary=")
+    return _Type(
+        value.lower(), b"--" + boundary if boundary else b"", _attribute(value, b"charset="), flowed
+    )
+
+
+def _attribute(value: bytes, name: bytes) -> bytes:
+    at = value.lower().find(name)
+    if at < 0:
+        return b""
+    rest = value[at + len(name) :]
+    if rest.startswith(b'"'):
+        return rest[1:].partition(b'"')[0]
+    return re.split(rb"[; \t]", rest, maxsplit=1)[0]
+
+
+def _part(data: bytes, start: int, end: int, fields: Fields, kind: _Type) -> Part:
+    encoding = decode(
+        fields.get(b"content-transfer-encoding", b""), "Content-Transfer-Encoding"
+    ).lower()
+    if b"base64" in encoding:
+        text = b"\n" + _from_base64(data[start:end])
+    elif b"quoted-printable" in encoding:
+        text = b"\n" + _from_quoted_printable(
+            data[start:end], wire=data.find(b"\r\n", 0, start) >= 0
+        )
+    else:
+        return Part(data, start, end, kind.charset, kind.flowed)
+    return Part(text, 1, len(text), kind.charset, kind.flowed)
+
+
+def _from_quoted_printable(text: bytes, *, wire: bool) -> bytes:
+    """`wire`: the mail was saved with CRLF line ends, which belong to the transport; an encoded CR is `=0D`."""
+    if wire:
+        text = text.replace(b"\r\n", b"\n")
+    return _QP.sub(lambda m: bytes((int(m[1], 16),)) if len(m[1]) == 2 else b"", text)
+
+
+def _from_base64(text: bytes) -> bytes:
+    """Decodes lines as one stream; where a line is padded, each by itself. Raises: UnreadableError."""
+    lines = [line for line in (raw.strip(SPACES) for raw in text.split(b"\n")) if line]
+    if any(b"=" in line for line in lines[:-1]):
+        return b"".join([_base64_run(line) for line in lines])
+    return _base64_run(b"".join(lines))
+
+
+def _base64_run(run: bytes) -> bytes:
+    if len(run) % 4 or not _BASE64_LINE.fullmatch(run):
+        raise UnreadableError("parse.mail", "the base64 of the body is damaged")
+    try:
+        return a2b_base64(run)
+    except Base64Error as exc:
+        raise UnreadableError("parse.mail", "the base64 of the body is damaged") from exc
+
+
+def _multipart(data: bytes, start: int, kind: _Type) -> list[Part]:
+    """Walks the lines that begin with the open boundary; nested multiparts open and close their own."""
+    found: list[Part] = []
+    open_boundaries = [kind.boundary]
+    at = _next_boundary(data, start, kind.boundary)
+    while at < len(data) and open_boundaries:
+        line_end = data.find(b"\n", at) + 1 or len(data)
+        if data.startswith(b"--", at + len(open_boundaries[-1])):
+            open_boundaries.pop()
+            if open_boundaries:
+                at = _next_boundary(data, line_end, open_boundaries[-1])
+            continue
+        fields, body = read_fields(data, line_end)
+        inner = _content_type(fields)
+        if inner.boundary:
+            if len(open_boundaries) == _MAX_DEPTH:
+                raise UnreadableError("parse.mail", "its parts are nested too deeply")
+            open_boundaries.append(inner.boundary)
+            at = _next_boundary(data, body, inner.boundary)
+            continue
+        at = _next_boundary(data, body, open_boundaries[-1])
+        if not _SKIPPED.match(inner.media):
+            found.append(_part(data, body, at, fields, inner))
+    return found
+
+
+def _next_boundary(data: bytes, at: int, boundary: bytes) -> int:
+    """The offset of the next line that begins with `boundary`; the end of data if there is none."""
+    if data.startswith(boundary, at):
+        return at
+    found = data.find(b"\n" + boundary, max(at - 1, 0))
+    return found + 1 if found >= 0 else len(data)
