@@ -1,21 +1,37 @@
-"""The only subprocess: clean environment, absolute program, list argv, timeout, the whole tree killed, output capped.
+"""The only subprocess: clean environment, list argv, timeout, the whole tree killed, output capped.
 
 Nothing here knows what git is, except which of its variables must never leak into a child.
 """
 
 import os
+import select
 import shutil
 import signal
 import subprocess
+import time
+import weakref
 from collections.abc import Mapping, Sequence
-from typing import IO, NamedTuple
+from contextlib import suppress
+from typing import IO, Final, NamedTuple
 
 from uet_git.errors import GitMissing, IoFailed
+from uet_git.host.family import Family, adopt_orphans
+from uet_git.host.files import os_errors
+from uet_git.host.spool import Spool
 
 _KEPT_GIT = frozenset(
     {
-        *(f"GIT_{who}_{what}" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL", "DATE")),
-        *("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_CEILING_DIRECTORIES"),
+        *(
+            f"GIT_{who}_{what}"
+            for who in ("AUTHOR", "COMMITTER")
+            for what in ("NAME", "EMAIL", "DATE")
+        ),
+        *(
+            "GIT_CONFIG_GLOBAL",
+            "GIT_CONFIG_SYSTEM",
+            "GIT_CONFIG_NOSYSTEM",
+            "GIT_CEILING_DIRECTORIES",
+        ),
         *("GIT_EXEC_PATH", "GIT_TEMPLATE_DIR"),
     }
 )
@@ -27,6 +43,12 @@ _FIXED = {
     "LC_ALL": "C",
     "UET_ACTIVE": "1",
 }
+
+
+_GRACE: Final = 2.0  # seconds from TERM to KILL
+_KILLING: Final = 2.5  # seconds until a process that does not die is given up
+_CHUNK: Final = 1 << 18
+_started: "weakref.WeakSet[subprocess.Popen[bytes]]" = weakref.WeakSet()
 
 
 class Completed(NamedTuple):
@@ -67,9 +89,10 @@ def run(
     env: Mapping[str, str] | None = None,
     stdin: bytes = b"",
     timeout: float = 120.0,
+    pass_fds: Sequence[int] = (),
 ) -> Completed:
     """Runs argv to its end. `timeout` in seconds. Raises: GitMissing (not startable), IoFailed (timed out)."""
-    child = start(argv, cwd=cwd, env=env)
+    child = start(argv, cwd=cwd, env=env, pass_fds=pass_fds)
     try:
         out, err = child.communicate(stdin, timeout=timeout)
     except subprocess.TimeoutExpired as exc:
@@ -87,22 +110,29 @@ def start(
     cwd: str | bytes | None = None,
     env: Mapping[str, str] | None = None,
     stderr: int | IO[bytes] = subprocess.PIPE,
+    pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
-    """Starts a child with pipes on stdin and stdout, in a process group of its own. Raises: GitMissing."""
+    """Starts a child with pipes on stdin and stdout, in a process group of its own. Raises: GitMissing.
+
+    `pass_fds` stay open in the child: a flock on one of them then lives as long as the child does.
+    """
     try:
-        return subprocess.Popen(
+        child = subprocess.Popen(
             list(argv),
             cwd=cwd,
             env=dict(env) if env is not None else environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
+            pass_fds=pass_fds,
             process_group=0,
         )
     except FileNotFoundError as exc:
         raise GitMissing(_shown(argv)) from exc
     except OSError as exc:
         raise IoFailed(f"{_shown(argv)}: {exc.strerror}") from exc
+    _started.add(child)
+    return child
 
 
 def kill_group(child: subprocess.Popen[bytes]) -> None:
@@ -119,3 +149,164 @@ def kill_group(child: subprocess.Popen[bytes]) -> None:
 
 def _shown(argv: Sequence[str | bytes]) -> str:
     return " ".join(os.fsdecode(a) for a in argv[:3])
+
+
+class Ended(NamedTuple):
+    """How a gate's process ended. `code` is negative for a signal and None if it never started.
+
+    `seconds` is its wall time, `error` says why it could not be started, `strays` counts processes
+    that it left behind and that were killed, `truncated` that output was left out of the log.
+    """
+
+    code: int | None
+    timed_out: bool
+    seconds: float
+    truncated: bool
+    error: str = ""
+    strays: int = 0
+
+
+def run_gate(
+    argv: Sequence[str] | str,
+    *,
+    cwd: str | bytes,
+    env: Mapping[str, str],
+    timeout: float,
+    log_path: str,
+    cap_bytes: int = 4 * 1024 * 1024,
+) -> Ended:
+    """Runs argv, or a str with `sh -c`, and whatever it starts; all of it is gone afterwards.
+
+    No stdin; stdout and stderr together in `log_path`, the first and last half of `cap_bytes`. Ends
+    with the first process, not with the pipe: who keeps it open does not hold us. On timeout TERM,
+    2 s later KILL. Raises: DiskFull, IoFailed (the log cannot be made).
+    """
+    marker = f"UET_GATE={os.getpid()}-{time.monotonic_ns():x}"
+    full = {**env, **dict([marker.split("=")])}
+    with os_errors(f"writing {log_path}"):
+        spool = Spool(log_path, cap_bytes)
+    adopt_orphans(True)
+    began = time.monotonic()
+    try:
+        family = Family(marker, _living)
+        child, pipe = _start_gate(argv, cwd, full)
+        family.pid = child.pid
+        ended = _watch(child, pipe, family, spool, began, timeout)
+    except OSError as exc:
+        ended = Ended(None, False, time.monotonic() - began, False, _why(exc, argv, cwd))
+    finally:
+        spool.close()
+        adopt_orphans(False)
+    return ended._replace(truncated=spool.truncated)
+
+
+def _living() -> set[int]:
+    return {child.pid for child in list(_started) if child.returncode is None}
+
+
+def _why(exc: OSError, argv: Sequence[str] | str, cwd: str | bytes) -> str:
+    program = "sh" if isinstance(argv, str) else argv[0]
+    culprit = os.fsdecode(cwd) if exc.filename == cwd else program
+    return f"{culprit}: {exc.strerror or exc}"
+
+
+def _start_gate(
+    argv: Sequence[str] | str, cwd: str | bytes, env: Mapping[str, str]
+) -> tuple[subprocess.Popen[bytes], int]:
+    """Starts the first process of a gate in a session of its own; returns it and where it writes."""
+    reading, writing = os.pipe()
+    try:
+        child = subprocess.Popen(
+            ["/bin/sh", "-c", argv] if isinstance(argv, str) else list(argv),
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=writing,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except BaseException:
+        os.close(reading)
+        raise
+    finally:
+        os.close(writing)
+    _started.add(child)
+    os.set_blocking(reading, False)
+    return child, reading
+
+
+def _watch(
+    child: subprocess.Popen[bytes],
+    pipe: int,
+    family: Family,
+    spool: Spool,
+    began: float,
+    timeout: float,
+) -> Ended:
+    """Follows a started gate to its end and clears away all that it leaves."""
+    timed_out = False
+    strays = 0
+    try:
+        if not _follow(child, pipe, spool, began + timeout):
+            timed_out = True
+            family.signal(signal.SIGTERM)
+            _follow(child, pipe, spool, time.monotonic() + _GRACE)
+        seconds = time.monotonic() - began
+    finally:
+        strays = family.kill(_KILLING)
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(_KILLING)
+        _drain(pipe, spool, 64)
+        os.close(pipe)
+    return Ended(child.returncode, timed_out, seconds, False, strays=strays)
+
+
+def _follow(child: subprocess.Popen[bytes], pipe: int, spool: Spool, deadline: float) -> bool:
+    """Takes in output until the process ended (not yet reaped: True) or the time is up (False)."""
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN)
+    watch = _watched(child)
+    if watch is not None:
+        poll.register(watch, select.POLLIN)
+    try:
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            ready = dict(poll.poll(min(left, 3600.0 if watch is not None else 0.01) * 1000))
+            if pipe in ready and not _drain(pipe, spool, 16):
+                poll.unregister(pipe)
+            if watch in ready or (watch is None and _ended(child)):
+                return True
+    finally:
+        if watch is not None:
+            os.close(watch)
+
+
+def _watched(child: subprocess.Popen[bytes]) -> int | None:
+    """A descriptor that becomes readable when the process ends; None where there is none."""
+    try:
+        return os.pidfd_open(child.pid)
+    except (AttributeError, OSError):
+        return None
+
+
+def _ended(child: subprocess.Popen[bytes]) -> bool:
+    """Whether the process ended; without reaping it where that can be asked."""
+    if not hasattr(os, "waitid"):
+        return child.poll() is not None
+    flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    return os.waitid(os.P_PID, child.pid, flags) is not None
+
+
+def _drain(pipe: int, spool: Spool, chunks: int) -> bool:
+    """Moves what the pipe holds, at most some chunks, into the log; False once nobody can write."""
+    for _ in range(chunks):
+        try:
+            data = os.read(pipe, _CHUNK)
+        except BlockingIOError:
+            return True
+        if not data:
+            return False
+        spool.write(data)
+    return True

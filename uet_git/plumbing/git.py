@@ -5,16 +5,28 @@ other programs that a repository may configure are switched off (DESIGN 2 P9, 11
 """
 
 import os
+import re
 import subprocess
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import IO, Any, NamedTuple
 
-from uet_git.errors import GitFailed, GitLocked, GitMissing, NotARepository
+from uet_git.errors import (
+    DiskFull,
+    DubiousOwnership,
+    GitFailed,
+    GitLocked,
+    GitMissing,
+    NoIdentity,
+    NotARepository,
+    UetError,
+)
 from uet_git.host import process
 from uet_git.host.process import Completed
 
-MINIMUM = (2, 36)  # `update-ref --stdin` with several transactions, `ls-files --format` not needed
+MINIMUM = (2, 36)  # `core.fsync`, `worktree list -z`
 _QUIET = (
     *("-c", "core.hooksPath=/dev/null"),
     *("-c", "core.fsmonitor=false"),
@@ -22,9 +34,18 @@ _QUIET = (
     *("-c", "core.protectHFS=true"),
     *("-c", "core.protectNTFS=true"),
     *("-c", "core.fsync=committed,reference"),
+    *("-c", "core.filesRefLockTimeout=1000"),
+    *("-c", "submodule.recurse=false"),
     *("-c", "gc.auto=0"),
     *("-c", "maintenance.auto=false"),
 )
+_IN_THE_WAY = re.compile(r"Unable to create '(.+?)': File exists", re.DOTALL)
+_LAYOUT = re.compile(
+    rb"(?P<git_dir>.+)\n(?P<bare>true|false)\n(?P<common>.+)\n(?P<inside>true|false)\n"
+    rb"(?P<format>sha\d+)\n(?:(?P<top>.+)\n)?",
+    re.DOTALL,
+)
+_BRANCH = "refs/heads/"
 
 
 @dataclass(frozen=True)
@@ -69,10 +90,13 @@ class Git:
         env: Mapping[str, str] | None = None,
         check: bool = True,
         timeout: float = 300.0,
+        pass_fds: Sequence[int] = (),
     ) -> Completed:
         """Runs git at the top of the work tree (`git apply` in a subfolder silently applies nothing).
 
-        Raises: GitFailed or GitLocked with git's own words if it fails and `check` is set.
+        `env` is added to the clean environment; `pass_fds` stay open in the child.
+        Raises: GitFailed, GitLocked or DiskFull with git's own words if it fails and `check` is set; GitMissing if
+        this git is too old to know an option.
         """
         done = process.run(
             self.argv(*args),
@@ -80,7 +104,10 @@ class Git:
             env=process.environment(env),
             stdin=stdin,
             timeout=timeout,
+            pass_fds=pass_fds,
         )
+        if done.code == 129:
+            require_version(self.program)
         if check and done.code != 0:
             raise failure(args, done)
         return done
@@ -89,35 +116,163 @@ class Git:
         """Runs git and returns its output without the final newline, undecodable bytes kept as surrogates."""
         return os.fsdecode(self.run(*args, stdin=stdin).out.removesuffix(b"\n"))
 
-    def start(self, *args: str | bytes) -> subprocess.Popen[bytes]:
+    def start(
+        self, *args: str | bytes, stderr: int | IO[bytes] = subprocess.DEVNULL
+    ) -> subprocess.Popen[bytes]:
         """Starts a long-lived git child with pipes (`cat-file --batch`, `update-ref --stdin`)."""
-        return process.start(self.argv(*args), cwd=self.git_dir, stderr=subprocess.DEVNULL)
+        return process.start(self.argv(*args), cwd=self.git_dir, stderr=stderr)
 
 
-def failure(args: tuple[str | bytes, ...], done: Completed) -> GitFailed | GitLocked:
+def failure(args: tuple[str | bytes, ...], done: Completed) -> UetError:
     """The error that a failed call stands for, with git's last line as detail."""
-    lines = [line for line in done.err.decode("utf-8", "backslashreplace").splitlines() if line.strip()]
-    said = next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[-1] if lines else "")
+    said = words(done.err)
     verb = next((os.fsdecode(a) for a in args if not os.fsdecode(a).startswith("-")), "")
-    if ".lock': File exists" in said:
-        return GitLocked(said.removeprefix("fatal: ").removeprefix("error: "))
+    if held := _IN_THE_WAY.search(os.fsdecode(done.err)):
+        return locked(held[1])
+    if "No space left on device" in said:
+        return DiskFull(f"git {verb}: {said}")
     return GitFailed(f"git {verb}: {said or f'exit code {done.code}'}")
 
 
+def words(stderr: bytes) -> str:
+    """The line of git's complaint that says most: its first `fatal:` or `error:`, else the last."""
+    lines = [
+        line for line in stderr.decode("utf-8", "backslashreplace").splitlines() if line.strip()
+    ]
+    found = (line for line in lines if line.startswith(("fatal:", "error:")))
+    return next(found, lines[-1] if lines else "")
+
+
+def locked(path: str) -> GitLocked:
+    """The error for a lock that is in the way: its path and age."""
+    shown = os.fsencode(path).decode("utf-8", "backslashreplace")
+    try:
+        age = max(0.0, time.time() - os.lstat(path).st_mtime)
+    except OSError:
+        return GitLocked(f"{shown} (gone by now)")
+    return GitLocked(f"{shown}, {age:.0f} s old")
+
+
 def discover(folder: str) -> Git:
-    """Finds the repository that `folder` lies in. Raises: NotARepository, GitMissing."""
+    """Finds the repository that `folder` lies in. Raises: NotARepository, DubiousOwnership, GitMissing."""
     program = process.find_program("git")
     if program is None:
         raise GitMissing("git is not on PATH", next=("uet-git", "--help"))
+    if not os.path.isdir(folder):
+        raise NotARepository(f"{folder} is not a folder")
     asked = (
-        *("--git-dir", "--git-common-dir", "--is-bare-repository", "--is-inside-work-tree"),
+        *("--git-dir", "--is-bare-repository", "--git-common-dir", "--is-inside-work-tree"),
         *("--show-object-format", "--show-toplevel"),
     )
     done = process.run([program, "rev-parse", *asked], cwd=folder, env=process.environment())
-    lines = os.fsdecode(done.out).split("\n")
-    if len(lines) < 6:
-        said = done.err.decode("utf-8", "backslashreplace").strip().removeprefix("fatal: ").splitlines()
-        raise NotARepository(said[0] if said else folder)
-    git_dir, common = (os.path.realpath(os.path.join(folder, p)) for p in lines[:2])
-    top = lines[5] if lines[3] == "true" and len(lines) > 6 else None
-    return Git(program, git_dir, common, top, lines[4])
+    found = _LAYOUT.fullmatch(done.out)
+    if found is None:
+        require_version(program)
+        raise _not_found(folder, done)
+    git_dir, common = (
+        os.path.realpath(os.path.join(folder, os.fsdecode(found[k]))) for k in ("git_dir", "common")
+    )
+    top = found["top"] if found["inside"] == b"true" else None
+    return Git(
+        program, git_dir, common, os.fsdecode(top) if top else None, found["format"].decode()
+    )
+
+
+def _not_found(folder: str, done: Completed) -> NotARepository:
+    said = os.fsdecode(done.err).strip()
+    if advice := re.search(r"git config --global --add safe\.directory (.+)", said):
+        path = advice[1].strip().strip("'")
+        command = ("git", "config", "--global", "--add", "safe.directory", path)
+        return DubiousOwnership(path, next=command)
+    return NotARepository(words(done.err).removeprefix("fatal: ") or folder)
+
+
+def version(program: str) -> tuple[int, ...]:
+    """This git's version, `(2, 39, 5)`. Raises: GitMissing."""
+    done = process.run([program, "version"], env=process.environment())
+    found = re.match(rb"git version (\d+(?:\.\d+)*)", done.out)
+    if found is None:
+        raise GitMissing(f"{program} does not say its version")
+    return tuple(int(part) for part in found[1].split(b"."))
+
+
+def require_version(program: str) -> tuple[int, ...]:
+    """Returns the version. Raises: GitMissing if it is older than what the product needs."""
+    have = version(program)
+    if have < MINIMUM:
+        shown, need = (".".join(map(str, v)) for v in (have, MINIMUM))
+        raise GitMissing(f"git {shown} is too old, {need} or newer is needed")
+    return have
+
+
+class Head(NamedTuple):
+    """Where HEAD stands: `branch` is its full ref name (None: detached), `oid` its commit (None: unborn)."""
+
+    branch: str | None
+    oid: str | None
+
+
+def head(git: Git) -> Head:
+    """Reads HEAD. Raises: GitFailed."""
+    named = git.run("symbolic-ref", "-q", "HEAD", check=False)
+    if named.code not in (0, 1):
+        raise failure(("symbolic-ref",), named)
+    at = git.run("rev-parse", "-q", "--verify", "HEAD^{commit}", check=False)
+    branch = os.fsdecode(named.out.removesuffix(b"\n")) if named.code == 0 else None
+    return Head(branch, at.out.decode().strip() if at.code == 0 else None)
+
+
+def config(git: Git) -> dict[str, list[str]]:
+    """The user's whole git configuration as seen here: key (section and name in lower case) to values, last one wins.
+
+    A key without a value reads `true`, as git reads it.
+    """
+    argv = [git.program, f"--git-dir={git.git_dir}", "config", "--list", "-z"]
+    done = process.run(argv, cwd=git.git_dir, env=process.environment())
+    if done.code != 0:
+        raise failure(("config",), done)
+    found: dict[str, list[str]] = {}
+    for item in os.fsdecode(done.out).split("\0")[:-1]:
+        key, has_value, value = item.partition("\n")
+        found.setdefault(key, []).append(value if has_value else "true")
+    return found
+
+
+def identity(git: Git, who: str = "COMMITTER") -> tuple[bytes, bytes]:
+    """Name and mail address that git would use; `who` is AUTHOR or COMMITTER. Raises: NoIdentity."""
+    done = git.run("var", f"GIT_{who}_IDENT", check=False)
+    found = re.match(rb"(.*) <(.*)> \d+ [-+]\d+\n", done.out, re.DOTALL)
+    if done.code == 0 and found and found[1]:
+        return found[1], found[2]
+    said = done.err.decode("utf-8", "backslashreplace")
+    missing, example = ("user.email", "you@example.com")
+    if "ident name" in said or "detect name" in said:
+        missing, example = ("user.name", "Your Name")
+    raise NoIdentity(f"{missing} is not set", next=("git", "config", missing, example))
+
+
+def facts(git: Git) -> dict[str, Any]:
+    """What `doctor` and `init` show of a repository; slow, so for those alone.
+
+    Keys: `remotes` (name to URL), `branches` (short names), `dirty` (uncommitted or untracked files), `bare`,
+    `hooks_path` (as configured, or None).
+    """
+    from git import Repo
+
+    # Only what git is told by the environment keeps a repository's own programs from running here (DESIGN 2 P9).
+    off = {"core.fsmonitor": "false", "core.hooksPath": "/dev/null"}
+    told = {"GIT_CONFIG_COUNT": str(len(off)), "GIT_OPTIONAL_LOCKS": "0"}
+    for i, (key, value) in enumerate(off.items()):
+        told |= {f"GIT_CONFIG_KEY_{i}": key, f"GIT_CONFIG_VALUE_{i}": value}
+    with Repo(git.top or git.git_dir) as repo:
+        repo.git.update_environment(**told)
+        names = repo.git.for_each_ref("--format=%(refname)", _BRANCH)
+        with repo.config_reader() as reader:
+            hooks_path = reader.get_value("core", "hooksPath", "") or None
+        return {
+            "remotes": {remote.name: next(remote.urls, "") for remote in repo.remotes},
+            "branches": [name.removeprefix(_BRANCH) for name in names.splitlines()],
+            "dirty": not repo.bare and bool(repo.git.status("--porcelain")),
+            "bare": bool(repo.bare),
+            "hooks_path": hooks_path,
+        }
