@@ -1,0 +1,20 @@
+"""How the readers of a patch give up: carried out of nested readers, turned into a value by `patchfile.read`."""
+
+from uet_git.model.records import Finding
+
+
+class Refused(Exception):  # noqa: N818
+    """The patch cannot be read. `at` is a byte offset into the submitted bytes, from which the line is counted."""
+
+    def __init__(self, code: str, detail: str, at: int, path: bytes | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.detail = detail
+        self.at = at
+        self.path = path
+        self.line = 0
+
+    def finding(self, data: bytes) -> Finding:
+        """Returns the finding, with its line."""
+        line = self.line or data.count(b"\n", 0, self.at) + 1
+        return Finding(self.code, self.detail, self.path, line)
