@@ -178,8 +178,9 @@ class Flock:
                 os.close(fd)
                 return False
             note = f"{os.getpid()} {time.time():.3f} {boot_id()}\n".encode()
-            os.pwrite(fd, note, 0)
-            os.ftruncate(fd, len(note))
+            with suppress(OSError):  # a full disk takes the note, not the lock
+                os.pwrite(fd, note, 0)
+                os.ftruncate(fd, len(note))
         except BlockingIOError:
             os.close(fd)
             return False
@@ -194,12 +195,9 @@ class Flock:
         fd, self._fd = self._fd, None
         if fd is None:
             return
-        try:
+        with suppress(OSError):
             os.ftruncate(fd, 0)
-        except OSError:
-            pass
-        finally:
-            os.close(fd)
+        os.close(fd)
 
     def held_by(self) -> Holder | None:
         """Who holds it as far as the file tells, for messages; None if nobody living."""
