@@ -51,7 +51,7 @@ class Objects:
         self._trees: Cache[Tree] = Cache(TREE_CACHE)
         self._known: set[str] = set()
         self._pending: dict[str, Pending] = {}
-        self._candidates: dict[int, list[str]] = {}
+        self._candidates: dict[int, list[str]] = {0: []}
         self._users: dict[str, int] = {}
         self._current = 0
 
@@ -80,8 +80,8 @@ class Objects:
 
     # -- reading -------------------------------------------------------------------------------------------------
 
-    def get(self, oid: str) -> tuple[str, bytes]:
-        """Kind and content of an object, pending ones included.
+    def get(self, oid: str, limit: int = LARGEST) -> tuple[str, bytes]:
+        """Kind and content of an object, pending ones included. One of more than `limit` bytes is not read.
 
         Raises: MissingObject, ObjectTooLarge, GitFailed (the child cannot be kept running).
         """
@@ -94,12 +94,16 @@ class Objects:
         blob = self._blobs.get(oid)
         if blob is not None:
             return "blob", blob
-        return self._read(oid)
+        return self._read(oid, min(limit, self.largest))
 
-    def blob(self, oid: str) -> bytes:
-        """A blob's bytes. Raises: as get; MissingObject also if it is no blob."""
+    def blob(self, oid: str, limit: int = LARGEST) -> bytes:
+        """A blob's bytes, at most `limit`. Raises: as get; MissingObject also if it is no blob."""
         found = self._blobs.get(oid)
-        return found if found is not None else self._get_as("blob", oid)
+        if found is None:
+            found = self._get_as("blob", oid, limit)
+        if len(found) > limit:
+            raise _too_large(oid, len(found), limit)
+        return found
 
     def commit(self, oid: str) -> bytes:
         """A commit's bytes. Raises: as get; MissingObject also if it is no commit."""
@@ -130,20 +134,20 @@ class Objects:
         """Tells whether an object is pending or in the repository."""
         return oid in self._pending or oid in self._known or self.resolve(oid) is not None
 
-    def _get_as(self, kind: str, oid: str) -> bytes:
-        found, data = self.get(oid)
+    def _get_as(self, kind: str, oid: str, limit: int = LARGEST) -> bytes:
+        found, data = self.get(oid, limit)
         if found != kind:
             raise MissingObject(f"{oid} is a {found}, not a {kind}")
         return data
 
-    def _read(self, oid: str) -> tuple[str, bytes]:
+    def _read(self, oid: str, limit: int) -> tuple[str, bytes]:
         header = self._ask(b"contents %b\n" % oid.encode()).split()
         if len(header) != 3:
             raise MissingObject(oid)
         kind, size = header[1].decode(), int(header[2])
-        if size > self.largest:
+        if size > limit:
             self.close()  # its content is on the way, and would be read by the next one who asks
-            raise ObjectTooLarge(f"{oid} has {size} bytes, the limit is {self.largest}")
+            raise _too_large(oid, size, limit)
         assert self._child is not None
         assert self._child.stdout is not None
         data = self._child.stdout.read(size + 1)[:size]
@@ -202,12 +206,17 @@ class Objects:
 
     def discard(self, candidate: int) -> None:
         """Drops what only this candidate has put. Those composed on top of it must be discarded too."""
-        for oid in self._candidates.pop(candidate, ()):
-            self._users[oid] -= 1
-            if not self._users[oid]:
-                del self._users[oid]
-                del self._pending[oid]
-                self._trees.drop(oid)
+        self._release(self._candidates.pop(candidate, []))
+
+    def mark(self) -> tuple[int, int]:
+        """Where the current candidate stands, for `rewind`."""
+        return self._current, len(self._candidates.setdefault(self._current, []))
+
+    def rewind(self, mark: tuple[int, int]) -> None:
+        """Drops what the candidate has put since the mark."""
+        owned = self._candidates.get(mark[0], [])
+        self._release(owned[mark[1] :])
+        del owned[mark[1] :]
 
     def write(self) -> str | None:
         """Writes all pending objects as one durable pack and returns its name; None if nothing is pending.
@@ -224,7 +233,7 @@ class Objects:
             if new.kind == "blob":
                 self._blobs.put(oid, new.data, len(new.data))
         self._pending.clear()
-        self._candidates.clear()
+        self._candidates = {self._current: []}
         self._users.clear()
         return name
 
@@ -234,10 +243,16 @@ class Objects:
         return len(self._pending)
 
     def _claim(self, oid: str) -> None:
-        owned = self._candidates.get(self._current)
-        if owned is not None:
-            owned.append(oid)
-            self._users[oid] = self._users.get(oid, 0) + 1
+        self._candidates.setdefault(self._current, []).append(oid)
+        self._users[oid] = self._users.get(oid, 0) + 1
+
+    def _release(self, oids: list[str]) -> None:
+        for oid in oids:
+            self._users[oid] -= 1
+            if not self._users[oid]:
+                del self._users[oid]
+                del self._pending[oid]
+                self._trees.drop(oid)
 
     def _note(self, oid: str) -> None:
         if len(self._known) >= _KNOWN:
@@ -246,3 +261,7 @@ class Objects:
 
     def _keep_tree(self, oid: str, tree: Tree) -> None:
         self._trees.put(oid, tree, len(tree.raw) * _POSITIONS + 200)
+
+
+def _too_large(oid: str, size: int, limit: int) -> ObjectTooLarge:
+    return ObjectTooLarge(f"{oid} has {size} bytes, the limit is {limit}")

@@ -185,7 +185,7 @@ def _common_tail(a: bytes, b: bytes, starts: list[int], head: int) -> int:
 
 
 def _text(name: bytes, entry: TreeEntry) -> bytes:
-    if name in _FORBIDDEN or b"/" in name or b"\0" in name:
+    if name.lower() in _FORBIDDEN or b"/" in name or b"\0" in name:
         raise ValueError(f"no tree may hold the name {name!r}")
     return b"%o %b\0%b" % (entry[0], name, bytes.fromhex(entry[1]))
 
