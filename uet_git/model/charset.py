@@ -11,13 +11,15 @@ _KNOWN: Final = re.compile(
 )
 """Charsets that are safe to convert: no byte below 0x80 of ASCII text means anything else in them."""
 
-_UTF8: Final = rb"""(?:[\x00-\x7f]|[\xc2-\xdf][\x80-\xbf]
+_UTF8: Final = rb"""(?:[\x00-\x7f]++|[\xc2-\xdf][\x80-\xbf]
     |(?!\xef\xb7[\x90-\xaf]|\xef\xbf[\xbe\xbf])
      (?:\xe0[\xa0-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]|\xed[\x80-\x9f])[\x80-\xbf]
     |(?![\xf0-\xf4][\x8f\x9f\xaf\xbf]\xbf[\xbe\xbf])
      (?:\xf0[\x90-\xbf]|[\xf1-\xf3][\x80-\xbf]|\xf4[\x80-\x8f])[\x80-\xbf]{2})"""
 _GOOD_OR_BYTE: Final = re.compile(rb"(" + _UTF8 + rb"+)|[\x80-\xff]", re.VERBOSE)
-_ALL_GOOD: Final = re.compile(_UTF8 + rb"*", re.VERBOSE)
+_NONCHARACTER: Final = re.compile(
+    rb"\xef\xb7[\x90-\xaf]|\xef\xbf[\xbe\xbf]|[\xf0-\xf4][\x8f\x9f\xaf\xbf]\xbf[\xbe\xbf]"
+)
 
 
 class UnreadableError(Exception):
@@ -51,8 +53,15 @@ def to_utf8(data: bytes, charset: bytes) -> bytes:
 
 def valid_utf8(data: bytes) -> bytes:
     """Gives text that git takes for UTF-8; every byte that does not fit is read as Latin-1, as a commit does."""
-    if data.isascii() or _ALL_GOOD.fullmatch(data):
+    if data.isascii():
         return data
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        pass
+    else:
+        if not _NONCHARACTER.search(data):
+            return data
     return _GOOD_OR_BYTE.sub(
         lambda m: m[1] if m[1] is not None else m[0].decode("latin-1").encode(), data
     )

@@ -6,8 +6,9 @@ from typing import Final
 from uet_git.model.mailheaders import Fields
 from uet_git.model.mbox import SPACES
 
-_MAYBE: Final = re.compile(rb"\n*+(?:(?i:from|subject|date):|>From[ \t\n\r]|\[PATCH\][ \t\n\r])")
+_MAYBE: Final = re.compile(rb"(?i:from|subject|date):|>From[ \t\n\r]|\[PATCH\][ \t\n\r]")
 _SEPARATOR: Final = re.compile(rb">From [0-9a-f]{40} Mon Sep 17 00:00:00 2001\n")
+_NEWLINE: Final = 0x0A
 _OVERRIDES: Final = (b"from", b"subject", b"date")
 
 
@@ -23,14 +24,11 @@ class InBody:
         """Takes blank and header lines from `start` on; gives the offset of the message's first line."""
         if not self._open:
             return start
-        if not self._folded and not _MAYBE.match(data, start, end):
-            self._open = (
-                not data[start:end].strip(b"\n")
-                if data[start : start + 1] == b"\n"
-                else start == end
-            )
-            return start
         at = start
+        if not self._folded:
+            while at < end and data[at] == _NEWLINE:
+                at += 1
+            self._open = at == end or _MAYBE.match(data, at, end) is not None
         while self._open and at < end:
             line_end = data.find(b"\n", at, end) + 1 or end
             if not self._takes(data[at:line_end]):

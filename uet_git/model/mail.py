@@ -1,21 +1,15 @@
 """bytes -> author, date, message, diff: what `git am --keep-cr` would commit, or a refusal; never an exception."""
 
-import re
-from typing import Final
-
-from uet_git.model import mailheaders, message
+from uet_git.model import foreign, mailheaders, message
 from uet_git.model.charset import UnreadableError, to_utf8, valid_utf8
 from uet_git.model.inbody import InBody
-from uet_git.model.mailbody import Part, parts
+from uet_git.model.mailbody import BREAK, Part, parts
 from uet_git.model.maildate import parse as parse_date
 from uet_git.model.mailheaders import Fields
-from uet_git.model.mbox import Kind, kind, spans, split
+from uet_git.model.mbox import SPACES, Kind, kind, spans, split
 from uet_git.model.records import Finding, Mail
 
 __all__ = ["Kind", "kind", "read", "spans", "split"]
-
-_BREAK: Final = re.compile(rb"\n(?:diff -|Index: |---(?: (?:[^ \t\n\r]|\Z)|[ \t\r]*\n))")
-"""Where a message ends: a diff, or a line of three dashes."""
 
 
 def read(piece: bytes) -> Mail:
@@ -25,9 +19,13 @@ def read(piece: bytes) -> Mail:
     parse.charset, parse.no_message). `date` is None where the mail has none: the caller's now, as in git.
     """
     what = kind(piece)
-    if what not in (Kind.MBOX, Kind.MAIL):
+    if what is Kind.DIFF:
         return Mail(None, None, b"", b"", piece, 0, 0, False, None)
     try:
+        if what is Kind.HG:
+            return _read_mail(foreign.from_hg(piece.lstrip(SPACES)))
+        if what is Kind.STGIT:
+            return _read_mail(foreign.from_stgit(piece))
         return _read_mail(piece)
     except UnreadableError as exc:
         finding = Finding(exc.code, exc.detail)
@@ -35,7 +33,7 @@ def read(piece: bytes) -> Mail:
 
 
 def _read_mail(piece: bytes) -> Mail:
-    start = len(piece) - len(piece.lstrip(b" \t\n\r"))
+    start = len(piece) - len(piece.lstrip(SPACES))
     fields, body = mailheaders.read_fields(piece, start)
     inner, text, diff = _cut(parts(piece, body, fields))
     chosen = {**fields, **inner.fields} if diff else fields
@@ -53,7 +51,7 @@ def _read_mail(piece: bytes) -> Mail:
         (valid_utf8(who[0]), valid_utf8(who[1])),
         _date(_header(chosen, b"date")),
         valid_utf8(whole),
-        valid_utf8(subject) or message.title(whole),
+        valid_utf8(subject) or message.title(valid_utf8(whole)),
         diff,
         part,
         total,
@@ -88,7 +86,7 @@ def _cut(found: list[Part]) -> tuple[InBody, bytes, bytes]:
     texts: list[bytes] = []
     for number, part in enumerate(found):
         start = inner.skip(part.data, part.start, part.end)
-        broken = _BREAK.search(part.data, start - 1, part.end)
+        broken = BREAK.search(part.data, start - 1, part.end)
         end = broken.start() + 1 if broken else part.end
         texts.append(to_utf8(part.data[start:end], part.charset))
         if broken:

@@ -9,6 +9,11 @@ from uet_git.model.charset import UnreadableError
 from uet_git.model.mailheaders import Fields, decode, read_fields
 from uet_git.model.mbox import SPACES
 
+BREAK: Final = re.compile(rb"\n(?:diff -|Index: |---(?: (?:[^ \t\n\r]|\Z)|[ \t\r]*\n))")
+"""The line end before which a message ends: a diff or a line of three dashes follows."""
+
+_DIFF: Final = re.compile(rb"\n(?:diff -|Index: |--- [^ \t\n\r])")
+_LINE: Final = re.compile(rb"[^\n]*\n|[^\n]+")
 _MAX_DEPTH: Final = 5
 _QP: Final = re.compile(rb"=(\n|\Z|[0-9A-Fa-f]{2})")
 _BASE64_LINE: Final = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
@@ -20,20 +25,23 @@ _SKIPPED: Final = re.compile(
 
 
 class Part(NamedTuple):
-    """One part's text: `data` from offset `start` (a line begin) to `end`, its declared charset (empty: none)."""
+    """One part's text: `data` from `start` (behind a newline) to `end`, and its charset (empty: not declared)."""
 
     data: bytes
     start: int
     end: int
     charset: bytes
-    flowed: bytes  # b"" no, b" " format=flowed, b"-" flowed and delsp
 
 
 class _Type(NamedTuple):
     media: bytes
     boundary: bytes
     charset: bytes
-    flowed: bytes
+    flowed: bool
+    delsp: bool  # the space before a soft line break is not part of the text
+
+
+_PLAIN: Final = _Type(b"", b"", b"", flowed=False, delsp=False)
 
 
 def parts(data: bytes, start: int, fields: Fields) -> list[Part]:
@@ -49,14 +57,15 @@ def parts(data: bytes, start: int, fields: Fields) -> list[Part]:
 def _content_type(fields: Fields) -> _Type:
     raw = fields.get(b"content-type")
     if raw is None:
-        return _Type(b"", b"", b"", b"")
+        return _PLAIN
     value = decode(raw, "Content-Type")
-    flowed = b""
-    if _attribute(value, b"format=").lower() == b"flowed":
-        flowed = b"-" if _attribute(value, b"delsp=").lower() == b"yes" else b" "
     boundary = _attribute(value, b"boundary=")
     return _Type(
-        value.lower(), b"--" + boundary if boundary else b"", _attribute(value, b"charset="), flowed
+        value.lower(),
+        b"--" + boundary if boundary else b"",
+        _attribute(value, b"charset="),
+        flowed=_attribute(value, b"format=").lower() == b"flowed",
+        delsp=_attribute(value, b"delsp=").lower() == b"yes",
     )
 
 
@@ -81,8 +90,36 @@ def _part(data: bytes, start: int, end: int, fields: Fields, kind: _Type) -> Par
             data[start:end], wire=data.find(b"\r\n", 0, start) >= 0
         )
     else:
-        return Part(data, start, end, kind.charset, kind.flowed)
-    return Part(text, 1, len(text), kind.charset, kind.flowed)
+        if not kind.flowed:
+            return Part(data, start, end, kind.charset)
+        text = data[start - 1 : end]
+    if kind.flowed:
+        text = _unflowed(text, 1 if kind.delsp else 0)
+    return Part(text, 1, len(text), kind.charset)
+
+
+def _unflowed(text: bytes, drop: int) -> bytes:
+    """Undoes format=flowed (RFC 3676): stuffed spaces go, soft-broken lines are joined. Raises: UnreadableError.
+
+    A diff whose lines end in a space cannot be told from one that was broken on the way: it is refused.
+    """
+    out = bytearray(b"\n")
+    last_soft = -1
+    for raw in _LINE.findall(text, 1):
+        if raw.rstrip(b"\r\n") == b"-- ":
+            out += raw
+            continue
+        line = raw.removeprefix(b" ")
+        bare = line.rstrip(b"\r\n")
+        if bare.endswith(b" "):
+            last_soft = len(out)
+            out += bare[: len(bare) - drop]
+        else:
+            out += line
+    diff = _DIFF.search(out)
+    if diff and diff.start() < last_soft:
+        raise UnreadableError("parse.mail", "format=flowed joined lines of the diff")
+    return bytes(out)
 
 
 def _from_quoted_printable(text: bytes, *, wire: bool) -> bytes:
@@ -132,6 +169,8 @@ def _multipart(data: bytes, start: int, kind: _Type) -> list[Part]:
         at = _next_boundary(data, body, open_boundaries[-1])
         if not _SKIPPED.match(inner.media):
             found.append(_part(data, body, at, fields, inner))
+    if not found:
+        raise UnreadableError("parse.mail", "none of its parts is plain text")
     return found
 
 

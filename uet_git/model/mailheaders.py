@@ -6,12 +6,13 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from uet_git.model.charset import UnreadableError, to_utf8
+from uet_git.model.ident import without_crud
 from uet_git.model.mbox import SPACES
 
 Fields = dict[bytes, bytes]
 
 _BLOCK: Final = re.compile(
-    rb"(?:(?:>?From |[!-9;-~]*+:)[^\n]*+(?:\n[ \t][^\n]*+)*+(?:\n|\Z))*+(?:[ \t\r]*+(?:\n|\Z))?"
+    rb"(?:(?:>?From |[!-9;-~]*+:)[^\n]*+(?:\n[ \t][^\n]*+)*(?:\n|\Z))*(?:[ \t\r]*+(?:\n|\Z))?"
 )
 _NEXT_FIELD: Final = re.compile(rb"\n(?![ \t])")
 _ENCODED_BYTE: Final = re.compile(rb"=([0-9A-Fa-f]{2})")
@@ -21,8 +22,7 @@ _NOT_BASE64: Final = bytes(
 _RUN: Final = re.compile(rb"[ \t\n\r]+")
 _QUOTING: Final = re.compile(rb'["()\\]')
 _EMAIL_END: Final = re.compile(rb"[ \n\t\r\v\f>]")
-_CRUD: Final = bytes(range(33)) + b".,:;<>\"\\'"
-_SUBJECT_NOISE: Final = re.compile(rb"(?:[ \t:]|[rR][eE]:(?=[\s\S])|\[[^\]]*\])*+")
+_SUBJECT_NOISE: Final = re.compile(rb"(?:[ \t:]|[rR][eE]:(?=[\s\S])|\[[^\]]*\])*")
 _NUMBERS: Final = re.compile(rb"\b([0-9]{1,6})/([0-9]{1,6})\b")
 _MAX_SANE_NAME: Final = 60  # bytes; git takes a longer name for garbage and uses the address
 
@@ -149,11 +149,6 @@ def _unquote(value: bytes) -> bytes:
             if not quoted:
                 depth = max(0, depth + (mark == b"(") - (mark == b")"))
     return bytes(out + value[at:])
-
-
-def without_crud(text: bytes) -> bytes:
-    """Cleans a name or an address as git does for an identity line: no crud at the ends, no `<`, `>`, newline."""
-    return text.strip(_CRUD).translate(None, b"\n<>")
 
 
 def subject(value: bytes) -> bytes:

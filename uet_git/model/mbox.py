@@ -19,13 +19,12 @@ class Kind(StrEnum):
     DIFF = "diff"
 
 
-_SEPARATOR: Final = re.compile(rb"[^\n]*[0-9][^\n][0-9]{2}:[0-9]{2}(?P<rest>[^:\n]*)\n?")
 _YEAR: Final = re.compile(rb"[ \t\r\v\f]*([+-]?[0-9]{1,18})")
 _HEADERS: Final = re.compile(
-    rb"(?:From [^\n]*\n)?((?:[!-9;-~]+:[^\n]*(?:\n[ \t][^\n]*)*(?:\n|\Z))+)(?:\r?\n|\Z)"
+    rb"(?:From [^\n]*\n)?((?:[!-9;-~]++:[^\n]*+(?:\n[ \t][^\n]*+)*(?:\n|\Z))+)(?:\r?\n|\Z)"
 )
 _TELLING: Final = re.compile(rb"(?mi)^(?:from|subject|date|message-id|received|return-path):")
-_STGIT: Final = re.compile(rb"[^\n]*[^\r\n][^\n]*\n\r?\n(?:From|Author|Date):")
+_STGIT: Final = re.compile(rb"[^\n]++\n\r?\n(?:From|Author|Date):")
 
 
 def kind(data: bytes) -> Kind:
@@ -35,7 +34,9 @@ def kind(data: bytes) -> Kind:
         return Kind.MBOX
     if data.startswith(b"# HG changeset patch", start):
         return Kind.HG
-    if not data.startswith((b"From: ", b"From "), start) and _STGIT.match(data, start):
+    if data.startswith(b"From: ", start):
+        return Kind.MAIL
+    if _STGIT.match(data, start) and not _TELLING.match(data, start):
         return Kind.STGIT
     found = _HEADERS.match(data, start)
     return Kind.MAIL if found and _TELLING.search(found[1]) else Kind.DIFF
