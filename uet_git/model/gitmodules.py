@@ -52,7 +52,10 @@ def _value(key: bytes, value: bytes) -> str | None:
 
 
 def _entries(content: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
-    """Each (submodule name, lower-case key, value) of a git configuration (git-config(1), SYNTAX)."""
+    """Each (submodule, lower-case key, value) of a git configuration (git-config(1), SYNTAX).
+
+    A section's header alone gives one entry with an empty key.
+    """
     name: bytes | None = None
     at, end = 3 if content.startswith(b"\xef\xbb\xbf") else 0, len(content)
     while at < end:
@@ -66,6 +69,8 @@ def _entries(content: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
             if not section:
                 raise _UnreadableError("a section header is malformed")
             name, at = _submodule(section[1], section[2]), section.end()
+            if name is not None:
+                yield name, b"", b""
         else:
             entry = _KEY.match(content, at)
             if not entry:

@@ -67,9 +67,11 @@ def judge_patch(patch: Patch, limits: Limits) -> list[Finding]:
                 findings += _judged_gitmodules(path, change.new_mode, _whole(change), change.line)
         if change.new_mode not in _PLAIN_MODES or change.old_mode not in _PLAIN_MODES:
             special = True
-            findings += _judged_modes(change)
     if special:
-        findings += _judged_special(patch.changes)
+        findings += _judged_links(patch.changes)
+        for change in patch.changes:
+            findings += _judged_modes(change)
+        findings += _judged_swaps(patch.changes)
     return findings
 
 
@@ -225,19 +227,24 @@ def _octal(old: int | None, new: int | None) -> str:
     return " to ".join(f"{mode:06o}" for mode in (old, new) if mode)
 
 
-def _judged_special(changes: Sequence[FileChange]) -> Iterator[Finding]:
-    """What changes show together: types swapped by delete and add, writing through new links."""
+def _judged_links(changes: Sequence[FileChange]) -> Iterator[Finding]:
+    """Paths that lead through a link of the same patch."""
+    made = {c.new_path for c in changes if c.new_mode == SYMLINK}
+    for change in changes:
+        for path in dict.fromkeys((change.old_path, change.new_path)):
+            for prefix in _folders(path or b""):
+                if prefix in made:
+                    yield _through(path or b"", prefix, change.line)
+
+
+def _judged_swaps(changes: Sequence[FileChange]) -> Iterator[Finding]:
+    """Paths that are deleted and added again as something else."""
     deleted = {c.old_path: c.old_mode for c in changes if c.op == "delete"}
-    made = {c.new_path for c in changes if c.new_mode == SYMLINK and c.op != "delete"}
     for change in changes:
         old = deleted.get(change.new_path) if change.op == "add" else None
         if old and change.new_mode and (old ^ change.new_mode) & _FORMAT:
             detail = _octal(old, change.new_mode)
             yield Finding("mode.type_change", detail, change.new_path, change.line)
-        for path in {p for p in (change.old_path, change.new_path) if p}:
-            for prefix in _folders(path):
-                if prefix in made:
-                    yield _through(path, prefix, change.line)
 
 
 def _judged_tree_modes(
