@@ -74,7 +74,7 @@ def one_of(*allowed: str) -> Check:
     return check
 
 
-def many(item: Check, what: str, *, least: int = 0) -> Check:
+def many(item: Check, what: str, *, least: int = 0, repeats: bool = False) -> Check:
     def check(value: Any) -> tuple[Any, ...]:
         if not isinstance(value, list) or len(value) < least:
             raise ValueError(f"must be a list of {what}" + (", not empty" if least else ""))
@@ -82,7 +82,7 @@ def many(item: Check, what: str, *, least: int = 0) -> Check:
             found = tuple(item(v) for v in value)
         except ValueError as exc:
             raise ValueError(f"must be a list of {what}; one of them {exc}") from None
-        if least == 0 and len(set(found)) != len(found):
+        if not repeats and len(set(found)) != len(found):
             raise ValueError("names the same thing twice")
         return found
 
@@ -126,7 +126,7 @@ def absolute(value: Any) -> str:
 def command(value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
         raise ValueError('must be a list like ["ruff", "check"]; for a shell line use `shell`')
-    argv: tuple[str, ...] = many(argument, "texts", least=1)(value)
+    argv: tuple[str, ...] = many(argument, "texts", least=1, repeats=True)(value)
     text(argv[0])
     return argv
 
