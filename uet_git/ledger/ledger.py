@@ -1,5 +1,6 @@
 """The ledger of one repository: reading through its parts, writing through one transaction at a time."""
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ class Writer:
 
     def __init__(self, db: sqlite3.Connection, clock: Clock, actor: str, project_id: str) -> None:
         self._db = db
+        self.clock = clock
         self.chain = events.Chain(db, clock, actor)
         self.entries = EntryWriter(db, self.chain, clock)
         self.runs = RunWriter(db, self.chain, clock, project_id)
@@ -79,12 +81,20 @@ class Ledger:
         return events.read(self.db, after, limit)
 
     def events_of(self, *, entry: str | None = None, run: str | None = None) -> list[Event]:
-        """The history of one entry or run."""
-        column, value = ("entry_id", entry) if entry is not None else ("run_id", run)
+        """The history of one entry, or of one run itself (not of the entries it worked on)."""
+        column, value = (
+            ("entry_id", entry) if entry is not None else ("entry_id IS NULL AND run_id", run)
+        )
         rows = self.db.execute(
             f"SELECT {events.COLUMNS} FROM events WHERE {column} = ? ORDER BY seq", (value,)
         )
         return [Event(*row) for row in rows.fetchall()]
+
+    def process_of(self, run_id: str) -> tuple[int, str]:
+        """Pid and boot id of the process that a run belongs to; (0, "") if unknown."""
+        first = self.events_of(run=run_id)[:1]
+        payload = json.loads(first[0].payload) if first else {}
+        return int(payload.get("pid", 0)), str(payload.get("boot_id", ""))
 
     def last_seq(self) -> int:
         """The seq of the newest event."""

@@ -85,13 +85,16 @@ class RunWriter:
         self,
         kind: str,
         requested_by: str,
+        process: dict[str, Any],
         trigger_type: str = "manual",
         trigger_ref: str | None = None,
     ) -> str:
-        """Adds a run and sets it running; returns its id."""
+        """Adds a run and sets it running; returns its id. `process` (pid, boot_id) tells later whether it died."""
         run_id, now = self._clock.ulid(), self._clock.now()
         seq = self._chain.add(
-            "run_created", {"kind": kind, "to": "pending", "trigger_type": trigger_type}, run=run_id
+            "run_created",
+            {"kind": kind, "to": "pending", "trigger_type": trigger_type, **process},
+            run=run_id,
         )
         self._chain.flush()
         self._db.execute(

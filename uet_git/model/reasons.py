@@ -87,6 +87,7 @@ _ALL: Final[tuple[Reason, ...]] = (
     Reason("apply.already_applied", _A, "The target already contains this change.", next=_RETRY),
     Reason("apply.attempts", _Q, "The patch did not apply in three attempts.", next=_RETRY),
     Reason("apply.threeway", _Q, "The patch applies only by a three-way merge.", next=_RETRY),
+    Reason("policy.out_of_scope", _Q, "The patch touches files outside its scope.", True),
     Reason("gate.failed", _Q, "A required gate failed on exactly the tree that would land.", next=_RETRY),
     Reason("gate.timeout", _Q, "A required gate did not end in time.", next=_RETRY),
     Reason("gate.error", _N, "A gate could not run.", next=("uet-git", "doctor")),
@@ -103,7 +104,7 @@ _ALL: Final[tuple[Reason, ...]] = (
     Reason("queue.tip_moved", _N, "The target moved; it will be composed afresh.", next=("uet-git", "apply")),
     Reason("queue.recovered", _N, "A landing was cut short; it will be done again.", next=("uet-git", "apply")),
     Reason("queue.paused", _N, "The queue is paused.", next=("uet-git", "resume")),
-    Reason("queue.already_in_target", _N, "The target already has this member of the series."),
+    Reason("queue.already_in_target", _D, "The target already has this member of the series."),
 )
 REASONS: Final[dict[str, Reason]] = {r.code: r for r in _ALL}
 

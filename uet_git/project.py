@@ -1,0 +1,284 @@
+"""One open repository: the only place where the rooms are put together (DESIGN 3).
+
+The ledger lies in `<git common dir>/uet`, so linked work trees share it; `.ledger` at a work tree's top is a link to
+that folder, for people.
+"""
+
+import getpass
+import os
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+from uet_git.errors import (
+    DetachedHead,
+    LedgerMissing,
+    LedgerOnNetwork,
+    LedgerReadOnly,
+    NoLedger,
+    UsageError,
+)
+from uet_git.host import config, files, process
+from uet_git.host.clock import Clock
+from uet_git.ledger import ledger as ledgers
+from uet_git.ledger.ledger import Ledger
+from uet_git.model.records import Oid, Patch
+from uet_git.model.settings import Settings
+from uet_git.plumbing import git as gits
+from uet_git.plumbing import refs
+from uet_git.plumbing.git import Git
+from uet_git.plumbing.objects import Objects
+from uet_git.plumbing.refs import RefWriter
+from uet_git.plumbing.worktrees import WorkTrees
+
+LINK = ".ledger"
+CONFIG_FILE = "uet.toml"
+_PARSED_BYTES = 8 * 1024 * 1024
+
+
+class Parsed:
+    """Patches parsed in this process, by id, as long as their bytes stay under a bound (memory, not truth)."""
+
+    def __init__(self) -> None:
+        self._patches: dict[str, Patch] = {}
+        self._bytes = 0
+
+    def keep(self, patch_id: str, patch: Patch, size: int) -> None:
+        """Remembers a patch if there is room."""
+        if self._bytes + size <= _PARSED_BYTES:
+            self._patches[patch_id] = patch
+            self._bytes += size
+
+    def take(self, patch_id: str) -> Patch | None:
+        """The patch, if it is remembered."""
+        return self._patches.get(patch_id)
+
+
+class Project:
+    """An open repository with its ledger, objects and refs. Close it."""
+
+    def __init__(self, git: Git, clock: Clock, *, origin: str | None = None) -> None:
+        self.git = git
+        self.clock = clock
+        self.parsed = Parsed()
+        self._origin = origin or process.variable("UET_ORIGIN")
+        self._ledger: Ledger | None = None
+        self._settings: dict[str, Settings] = {}
+
+    @classmethod
+    def open(
+        cls, folder: str | None = None, *, origin: str | None = None, clock: Clock | None = None
+    ) -> "Project":
+        """Opens the repository that `folder` (default: the current one) lies in. Raises: NotARepository."""
+        return cls(gits.discover(folder or os.getcwd()), clock or Clock(), origin=origin)
+
+    def close(self) -> None:
+        """Ends every child and closes the database."""
+        for name in ("objects", "refs"):
+            part = self.__dict__.pop(name, None)
+            if part is not None:
+                part.close()
+        if self._ledger is not None:
+            self._ledger.close()
+            self._ledger = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- where things are ------------------------------------------------------------------------------------
+
+    @property
+    def home(self) -> Path:
+        """The folder that holds the ledger."""
+        return Path(self.git.common_dir) / "uet"
+
+    @property
+    def ledger_path(self) -> Path:
+        """The database file."""
+        return self.home / ledgers.FILE_NAME
+
+    @cached_property
+    def config(self) -> dict[str, list[str]]:
+        """Git's configuration as it stands; keys in lower case as `git config --list` prints them."""
+        return gits.config(self.git)
+
+    def config_value(self, key: str) -> str | None:
+        """The last value of a git configuration key."""
+        values = self.config.get(key)
+        return values[-1] if values else None
+
+    @cached_property
+    def actor(self) -> str:
+        """Who this process acts for: `agent:NAME` with an origin, else `person:NAME`."""
+        if self._origin:
+            return f"agent:{self._origin}"
+        name = self.config_value("user.name")
+        if name is None:
+            with suppress(OSError, KeyError):
+                name = getpass.getuser()
+        kind = "ci" if process.variable("CI") in ("true", "1") else "person"
+        return f"{kind}:{_plain(name or 'unknown')}"
+
+    @cached_property
+    def objects(self) -> Objects:
+        """The repository's objects."""
+        return Objects(self.git)
+
+    @cached_property
+    def refs(self) -> RefWriter:
+        """The repository's refs."""
+        return RefWriter(self.git)
+
+    @cached_property
+    def worktrees(self) -> WorkTrees:
+        """The repository's work trees."""
+        return WorkTrees(self.git)
+
+    def log_ref(self) -> str:
+        """The ref whose commits hold the ledger's events."""
+        return refs.log_ref(self.ledger.ledger_id)
+
+    # -- the ledger ------------------------------------------------------------------------------------------
+
+    def has_ledger(self) -> bool:
+        """Whether this repository has a ledger. Raises: LedgerMissing if it should have one and has not."""
+        if self.ledger_path.exists():
+            return True
+        known = self.config_value("uet.ledger")
+        if known is not None:
+            raise LedgerMissing(f"ledger {known} should be at {self.ledger_path}")
+        return False
+
+    @property
+    def ledger(self) -> Ledger:
+        """The open ledger. Raises: NoLedger, LedgerMissing and what opening raises."""
+        if self._ledger is None:
+            if not self.has_ledger():
+                raise NoLedger(self.git.top or self.git.git_dir)
+            self._ledger = self._open_ledger()
+        return self._ledger
+
+    def _open_ledger(self) -> Ledger:
+        writable = os.access(self.ledger_path, os.W_OK) and os.access(self.home, os.W_OK)
+        return Ledger(self.ledger_path, self.clock, self.actor, read_only=not writable)
+
+    def require_writable(self) -> None:
+        """Raises: LedgerReadOnly if the ledger's folder or file cannot be written."""
+        for path in (self.ledger_path, self.home):
+            if not os.access(path, os.W_OK):
+                raise LedgerReadOnly(str(path))
+
+    def ensure_ledger(self, *, force: bool = False) -> bool:
+        """Makes the ledger if there is none; tells whether it did. `force` allows a network file system.
+
+        Raises: LedgerMissing, LedgerOnNetwork, LedgerReadOnly, DiskFull.
+        """
+        if self.has_ledger():
+            self.require_writable()
+            self._remember_ledger()
+            return False
+        kind = files.network_file_system(self.git.common_dir)
+        if kind is not None and not force:
+            raise LedgerOnNetwork(
+                f"{self.git.common_dir} is on {kind}", next=("uet-git", "init", "--force")
+            )
+        with files.os_errors(f"making {self.home}", read_only=LedgerReadOnly):
+            self.home.mkdir(mode=0o700, exist_ok=True)
+        ledgers.create(self.ledger_path, self.clock, self.actor)
+        self._remember_ledger()
+        self.link()
+        return True
+
+    def _remember_ledger(self) -> None:
+        if self.config_value("uet.ledger") is None:
+            self.git.run("config", "uet.ledger", self.ledger.ledger_id)
+            self.config["uet.ledger"] = [self.ledger.ledger_id]
+
+    def link(self) -> str | None:
+        """Puts the `.ledger` link into this work tree and hides it from git; None in a bare repository.
+
+        Raises: UsageError if something else has that name.
+        """
+        if self.git.top is None:
+            return None
+        link = os.path.join(self.git.top, LINK)
+        if os.path.lexists(link):
+            if not os.path.islink(link):
+                raise UsageError(f"{link} exists and is not our link", next=("ls", "-ld", link))
+            if os.path.realpath(link) == os.path.realpath(self.home):
+                return link
+            os.unlink(link)
+        exclude = Path(self.git.common_dir) / "info" / "exclude"
+        with files.os_errors(f"linking {link}"):
+            exclude.parent.mkdir(exist_ok=True)
+            old = exclude.read_bytes() if exclude.exists() else b""
+            if b"/.ledger" not in old.split(b"\n"):
+                files.write_atomic(
+                    str(exclude),
+                    old + (b"" if old[-1:] in (b"", b"\n") else b"\n") + b"/.ledger\n",
+                    0o644,
+                )
+            os.symlink(os.path.relpath(self.home, self.git.top), link)
+        return link
+
+    # -- the target ------------------------------------------------------------------------------------------
+
+    def target(self, onto: str | None, *, like_am: bool) -> str:
+        """The full name of the branch to land on (DESIGN 4): `onto`; else for `like_am` the checked-out branch;
+        else `uet.branch`; else the checked-out branch. Raises: DetachedHead, UsageError.
+        """
+        if onto is not None:
+            name = onto if onto.startswith("refs/heads/") else f"refs/heads/{onto}"
+            if self.tip(name) is None and name != gits.head(self.git).branch:
+                raise UsageError(
+                    f"there is no branch {_plain(onto)}", next=("git", "branch", "--list")
+                )
+            return name
+        configured = self.config_value("uet.branch")
+        if configured is not None and not like_am:
+            return (
+                configured if configured.startswith("refs/heads/") else f"refs/heads/{configured}"
+            )
+        branch = gits.head(self.git).branch
+        if branch is None:
+            raise DetachedHead("name the branch with --onto", next=("git", "branch", "--list"))
+        return branch
+
+    def settings_at(self, tip: Oid | None) -> Settings:
+        """The settings in the `uet.toml` of a commit (P6: the target's tip decides). Raises: ConfigError."""
+        blob = self.config_blob(tip)
+        if blob is None:
+            return Settings()
+        if blob not in self._settings:
+            data = self.objects.blob(blob)
+            self._settings[blob] = config.parse_toml(data, blob)
+        return self._settings[blob]
+
+    def tip(self, target: str) -> Oid | None:
+        """Where a branch (full ref name) points; None while it is unborn."""
+        found = refs.read(self.git, target)
+        return None if found is None else Oid(found)
+
+    def config_blob(self, tip: Oid | None) -> Oid | None:
+        """The id of a commit's `uet.toml`, None without one."""
+        if tip is None:
+            return None
+        tree = self.objects.tree(self.tree_of(tip))
+        entry = tree.get(CONFIG_FILE.encode())
+        return Oid(entry[1]) if entry is not None and entry[0] in (0o100644, 0o100755) else None
+
+    def tree_of(self, commit: Oid) -> Oid:
+        """The tree of a commit."""
+        return Oid(self.objects.commit(commit)[5 : 5 + self.git.hex_length].decode("ascii"))
+
+    def tip_tree(self, tip: Oid | None) -> Oid:
+        """The tree of a tip; the empty tree for an unborn branch."""
+        return Oid(self.git.empty_tree) if tip is None else self.tree_of(tip)
+
+
+def _plain(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\n", " ")

@@ -1,0 +1,73 @@
+"""anchor: puts the events since the last anchor into a commit on `refs/uet/log/<ledger id>` (DESIGN 6).
+
+Each anchor's tree holds one file, `events.jsonl`: one canonical JSON line an event. Its message names the first and
+last seq and the last hash, so that a later reader sees a truncated or replaced ledger.
+"""
+
+import re
+from typing import NamedTuple
+
+from uet_git.ledger import events
+from uet_git.model.records import Oid
+from uet_git.plumbing.refs import RefUpdate
+from uet_git.project import Project
+
+FILE_NAME = b"events.jsonl"
+_WHO = b"uet-git <uet-git@localhost>"
+_MESSAGE = re.compile(rb"\n\nuet-git log (\d+)-(\d+) ([0-9a-f]{64})\n")
+
+
+class Anchor(NamedTuple):
+    """The newest anchor: its commit, the seq of the last event in it and that event's hash."""
+
+    commit: Oid | None
+    seq: int
+    hash: str
+
+
+def newest(project: Project) -> Anchor:
+    """Reads the anchor that the log ref names; seq 0 without one, or if the commit is not ours."""
+    tip = project.tip(project.log_ref())
+    if tip is None:
+        return Anchor(None, 0, events.GENESIS)
+    return read(project, tip)
+
+
+def read(project: Project, commit: Oid) -> Anchor:
+    """Reads one anchor commit."""
+    found = _MESSAGE.search(project.objects.commit(commit))
+    if found is None:
+        return Anchor(commit, 0, events.GENESIS)
+    return Anchor(commit, int(found[2]), found[3].decode("ascii"))
+
+
+def prepare(project: Project, last: Anchor) -> tuple[RefUpdate, Anchor] | None:
+    """Puts (does not write) a new anchor after `last`; None if there is no newer event."""
+    new = list(project.ledger.events(last.seq))
+    if not new:
+        return None
+    objects = project.objects
+    lines = "".join([events.json_line(e) + "\n" for e in new]).encode("ascii")
+    blob = objects.put("blob", lines)
+    tree = objects.put("tree", b"100644 " + FILE_NAME + b"\0" + bytes.fromhex(blob))
+    stamp = b"%d +0000" % (project.clock.time_ns() // 1_000_000_000)
+    parent = b"" if last.commit is None else b"parent " + last.commit.encode() + b"\n"
+    body = b"tree %b\n%bauthor %b %b\ncommitter %b %b\n\nuet-git log %d-%d %b\n" % (
+        *(tree.encode(), parent, _WHO, stamp, _WHO, stamp),
+        *(new[0].seq, new[-1].seq, new[-1].hash.encode()),
+    )
+    commit = objects.put("commit", body)
+    return RefUpdate(project.log_ref(), commit, last.commit), Anchor(
+        commit, new[-1].seq, new[-1].hash
+    )
+
+
+def anchor_now(project: Project) -> None:
+    """Anchors what is not anchored yet; another process that does the same at once is fine."""
+    for _ in range(3):
+        made = prepare(project, newest(project))
+        if made is None:
+            return
+        project.objects.write()
+        if project.refs.move([made[0]]) is None:
+            return

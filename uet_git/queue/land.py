@@ -1,0 +1,276 @@
+"""land: moves the branch to what was verified, and everything that hangs on it, in three durable steps (DESIGN 10).
+
+1. One transaction: entries `verified`, and the intent. The objects are on disk before.
+2. One ref transaction: the branch, then the log ref; then the work trees that have the branch checked out.
+3. One transaction: `committed`.
+"""
+
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from uet_git.host import files
+from uet_git.ledger.entries import Move
+from uet_git.ledger.ledger import Writer
+from uet_git.ledger.runs import Attempt
+from uet_git.model.entry import Entry, Landing
+from uet_git.model.records import Oid, TreeChange
+from uet_git.plumbing.bringalong import BringAlong, Refused
+from uet_git.plumbing.refs import RefUpdate, entry_ref
+from uet_git.plumbing.worktrees import WorkTree
+from uet_git.project import Project
+from uet_git.queue import anchor
+from uet_git.queue.lock import QueueHeld
+from uet_git.queue.pending import Pending
+from uet_git.queue.stage import Staged
+
+
+@dataclass(slots=True)
+class Candidate:
+    """A staged entry with its commit. `state` is the entry's state in the ledger; `pinned` whether a ref holds it.
+
+    Times are UTC; `steps` are the attempts that are over and not yet written.
+    """
+
+    staged: Staged
+    commit: Oid
+    state: str
+    started_at: str
+    pinned: bool = False
+
+    @property
+    def entry(self) -> Entry:
+        """The entry."""
+        return self.staged.entry
+
+
+class Tip(NamedTuple):
+    """A branch at one moment: its full name, commit (None: unborn) and tree."""
+
+    target: str
+    commit: Oid | None
+    tree: Oid
+
+
+class Blocked(NamedTuple):
+    """The landing cannot go ahead now. `paths` are files in the way, empty if the whole target has to wait."""
+
+    code: str
+    detail: str
+    paths: tuple[bytes, ...]
+
+
+class Lost(NamedTuple):
+    """Somebody else moved the branch."""
+
+    ref: str
+
+
+class Lander:
+    """Lands candidates of one drain."""
+
+    def __init__(self, project: Project, held: QueueHeld, run: str) -> None:
+        assert held.held
+        self.project = project
+        self.run = run
+        self.last_anchor = anchor.newest(project)
+
+    def land(
+        self,
+        tip: Tip,
+        candidates: Sequence[Candidate],
+        before: Pending,
+        changes: Sequence[TreeChange],
+    ) -> Blocked | Lost | None:
+        """Lands candidates in order onto `tip`; None if they landed.
+
+        """Lands candidates in order onto `tip`; None if they landed.
+        """
+        project = self.project
+        new_log = anchor.prepare(project, self.last_anchor)
+        project.objects.write()
+        new = candidates[-1].commit
+        with ExitStack() as stack:
+            along = self._prepare(stack, tip, candidates[-1].staged.composed.tree, changes)
+            if isinstance(along, Blocked):
+                return along
+            landing = self._intent(tip, new, candidates, [a.tree for a in along])
+            with project.ledger.write() as write:
+                before.write(write, project.ledger.entries, self.run)
+                self._verified(write, candidates)
+                write.landings.intend(landing)
+            lost = self._move_refs(tip, new, candidates, new_log)
+            if lost is not None:
+                self._abandon(landing, candidates, lost)
+                return lost
+            for each in along:
+                each.finish()
+        with project.ledger.write() as write:
+            committed(write, landing, {c.entry.entry_id: "verified" for c in candidates}, self.run)
+        return None
+
+    def _prepare(
+        self, stack: ExitStack, tip: Tip, tree: Oid, changes: Sequence[TreeChange]
+    ) -> list[BringAlong] | Blocked:
+        along = []
+        for worktree in self.project.worktrees.holding(tip.target):
+            busy = busy_with(worktree)
+            if busy is not None:
+                return busy
+            each = stack.enter_context(BringAlong(worktree))
+            refused = each.prepare(tip.tree, tree, changes)
+            if isinstance(refused, Refused):
+                return _blocked(worktree, refused)
+            along.append(each)
+        return along
+
+    def _intent(
+        self, tip: Tip, new: Oid, candidates: Sequence[Candidate], worktrees: Sequence[WorkTree]
+    ) -> Landing:
+        clock = self.project.clock
+        return Landing(
+            clock.ulid(), self.run, tip.target, tip.commit or self.project.git.zero, new, "intended",
+            [t.path for t in worktrees], [[c.entry.entry_id, c.commit] for c in candidates],
+            files.boot_id(), self.project.refs.pid, clock.now(), None,
+        )  # fmt: skip
+
+    def _verified(self, write: Writer, candidates: Sequence[Candidate]) -> None:
+        fresh = [c for c in candidates if c.state != "applied"]
+        again = [c for c in fresh if c.state == "apply_failed"]
+        write.entries.move(
+            [Move(c.entry.entry_id, "apply_failed", "queued", {}, {}) for c in again], run=self.run
+        )
+        write.entries.move([applied(c) for c in fresh], run=self.run)
+        moves = [
+            Move(c.entry.entry_id, "applied", "verified", {"tree": c.staged.composed.tree}, {})
+            for c in candidates
+        ]
+        write.entries.move(moves, run=self.run)
+        now = self.project.clock.now()
+        write.runs.add_steps(
+            self.run,
+            [
+                Attempt(c.entry.entry_id, tool, "succeeded", None, c.started_at, now)
+                for c in fresh
+                for tool in ("validate", "stage")
+            ]
+            + [
+                Attempt(c.entry.entry_id, "verify", "succeeded", None, c.started_at, now)
+                for c in candidates
+            ],
+        )
+        write.runs.count(self.run, {"patches_applied": len(candidates)})
+
+    def _move_refs(
+        self,
+        tip: Tip,
+        new: Oid,
+        candidates: Sequence[Candidate],
+        log: tuple[RefUpdate, anchor.Anchor] | None,
+    ) -> Lost | None:
+        """The branch, the log ref, and the pins that are no longer needed, in one ref transaction."""
+        pins = [
+            RefUpdate(entry_ref(c.entry.entry_id), None, c.commit) for c in candidates if c.pinned
+        ]
+        for _ in range(3):
+            updates = [RefUpdate(tip.target, new, tip.commit)]
+            updates += [log[0]] if log is not None else []
+            lost = self.project.refs.move([*updates, *pins])
+            if lost is None:
+                self.last_anchor = log[1] if log is not None else self.last_anchor
+                return None
+            if lost.ref == tip.target:
+                return Lost(lost.ref)
+            # Somebody anchored meanwhile, or a pin is gone: neither is a reason not to land.
+            self.last_anchor, log, pins = anchor.newest(self.project), None, []
+        return Lost(tip.target)
+
+    def _abandon(self, landing: Landing, candidates: Sequence[Candidate], lost: Lost) -> None:
+        with self.project.ledger.write() as write:
+            requeue(write, [(c.entry, "verified") for c in candidates], "queue.tip_moved", self.run)
+            write.landings.close(landing, "abandoned", f"{lost.ref} was moved by someone else")
+
+
+def applied(candidate: Candidate) -> Move:
+    """queued -> applied, with what was composed."""
+    composed = candidate.staged.composed
+    attempts = candidate.entry.attempts + 1
+    columns: dict[str, Any] = {
+        **{
+            "tree": composed.tree,
+            "rung": composed.rung,
+            "proved": composed.proved,
+            "attempts": attempts,
+        },
+        **{"reason": None, "detail": None},
+    }
+    payload = {
+        "tree": composed.tree,
+        "rung": composed.rung,
+        "proved": composed.proved,
+        "attempts": attempts,
+    }
+    offsets = [
+        [p.path.decode("utf-8", "backslashreplace"), p.hunk, p.line, p.offset]
+        for p in composed.placements
+        if p.offset
+    ]
+    if offsets:
+        payload["offsets"] = offsets
+    return Move(candidate.entry.entry_id, "queued", "applied", payload, columns)
+
+
+def committed(write: Writer, landing: Landing, states: dict[str, str], run: str) -> None:
+    """verified -> committed for every entry of a landing, and the landing is done."""
+    now = write.clock.now()
+    moves = [
+        Move(
+            entry,
+            "verified",
+            "committed",
+            {"commit": commit},
+            {"commit_id": commit, "landed_by_run": landing.run_id},
+        )
+        for entry, commit in landing.commits
+        if states.get(entry) == "verified"
+    ]
+    write.entries.move(moves, run=run)
+    steps = [Attempt(m.entry_id, "land", "succeeded", None, landing.created_at, now) for m in moves]
+    write.runs.add_steps(run, steps)
+    write.runs.count(run, {"patches_committed": len(moves)})
+    write.landings.close(landing, "done")
+
+
+def requeue(
+    write: Writer, entries: Sequence[tuple[Entry, str]], code: str, run: str | None
+) -> None:
+    """applied or verified -> queued; the attempt does not count, as nothing was wrong with the patch."""
+    moves = [
+        Move(
+            e.entry_id,
+            state,
+            "queued",
+            {"reason": code},
+            {"reason": code, "detail": None, "attempts": e.attempts},
+        )
+        for e, state in entries
+    ]
+    write.entries.move(moves, run=run)
+
+
+def busy_with(worktree: WorkTree) -> Blocked | None:
+    """What the user is in the middle of there, if anything."""
+    doing = worktree.in_progress()
+    if doing is None:
+        return None
+    return Blocked("queue.worktree_busy", f"{worktree.path} is in the middle of a {doing}", ())
+
+
+def _blocked(worktree: WorkTree, refused: Refused) -> Blocked:
+    if not refused.paths:
+        return Blocked("queue.worktree_busy", f"{worktree.path}: {refused.why}", ())
+    names = ", ".join(os.fsdecode(p) for p in refused.paths[:3])
+    more = f" and {len(refused.paths) - 3} more" if len(refused.paths) > 3 else ""
+    return Blocked("queue.worktree_dirty", f"{refused.why}: {names}{more}", refused.paths)

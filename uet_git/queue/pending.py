@@ -1,0 +1,37 @@
+"""Moves and step attempts that wait for the next transaction."""
+
+from dataclasses import dataclass, field
+
+from uet_git.ledger.entries import Entries, Move
+from uet_git.ledger.ledger import Writer
+from uet_git.ledger.runs import Attempt
+from uet_git.model.entry import Entry
+from uet_git.queue import set_aside
+
+
+@dataclass(slots=True)
+class Pending:
+    """What a walk decided and has not written yet. `gone` are entries whose followers must be held."""
+
+    moves: list[Move] = field(default_factory=list)
+    steps: list[Attempt] = field(default_factory=list)
+    gone: list[Entry] = field(default_factory=list)
+    told: list[tuple[Entry, str, str, str]] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.moves or self.steps)
+
+    def clear(self) -> None:
+        """Forgets all."""
+        self.moves, self.steps, self.gone, self.told = [], [], [], []
+
+    def write(self, write: Writer, entries: Entries, run: str) -> None:
+        """Writes all into an open transaction; only `told` is left."""
+        write.entries.move(self.moves, run=run)
+        write.runs.add_steps(run, self.steps)
+        for entry in self.gone:
+            set_aside.hold_followers(write, entries, entry, run)
+        aside = sum(move.to in ("apply_failed", "quarantined", "dropped") for move in self.moves)
+        if aside:
+            write.runs.count(run, {"patches_set_aside": aside})
+        self.moves, self.steps, self.gone = [], [], []

@@ -1,0 +1,96 @@
+"""set aside: drops or quarantines an entry, and looks after those that wait for it (DESIGN 4, 5)."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from uet_git.errors import UsageError
+from uet_git.ledger.entries import Entries, Move
+from uet_git.ledger.ledger import Writer
+from uet_git.model.entry import Entry
+from uet_git.model.records import Finding
+from uet_git.queue import validate
+
+MOVABLE = ("created", "validated", "queued", "applied", "apply_failed", "verified", "quarantined")
+
+
+def supersede(write: Writer, old: Entry, run: str | None) -> None:
+    """Drops an entry whose newer revision takes its place; its followers wait for its number."""
+    write.entries.move([_drop(old, "queue.superseded", "")], run=run)
+
+
+def drop(
+    write: Writer, entries: Entries, entry: Entry, detail: str, run: str | None = None
+) -> list[Entry]:
+    """Drops an entry on request; its followers are quarantined. Returns those followers.
+
+    Raises: UsageError if the entry is over.
+    """
+    if entry.state not in MOVABLE:
+        raise UsageError(
+            f"change {entry.label} is {entry.state}", next=("uet-git", "show", entry.label)
+        )
+    write.entries.move([_drop(entry, "queue.dropped_by_person", detail)], run=run)
+    return hold_followers(write, entries, entry, run)
+
+
+def hold_followers(write: Writer, entries: Entries, entry: Entry, run: str | None) -> list[Entry]:
+    """Quarantines everything that waits for an entry which is gone for good, and what waits for that."""
+    held: dict[str, Entry] = {}
+    line = [entry]
+    while line:
+        gone = line.pop()
+        for follower in entries.followers(gone):
+            if follower.entry_id in held or follower.state not in (
+                "validated",
+                "queued",
+                "apply_failed",
+            ):
+                continue
+            held[follower.entry_id] = follower
+            finding = Finding("queue.dependency_dropped", f"change {gone.label} will not land")
+            write.entries.move([quarantine(follower, [finding])], run=run)
+            line.append(follower)
+    return list(held.values())
+
+
+def quarantine(
+    entry: Entry, findings: Sequence[Finding], columns: dict[str, object] | None = None
+) -> Move:
+    """The move into quarantine for the gravest of `findings`, which are added to the entry's own."""
+    return _with_findings(entry, "quarantined", findings, columns)
+
+
+def fail(
+    entry: Entry, findings: Sequence[Finding], columns: dict[str, object] | None = None
+) -> Move:
+    """The move to apply_failed for the gravest of `findings`."""
+    return _with_findings(entry, "apply_failed", findings, columns)
+
+
+def refuse(
+    entry: Entry, findings: Sequence[Finding], columns: dict[str, object] | None = None
+) -> Move:
+    """The move to dropped for the gravest of `findings`."""
+    return _with_findings(entry, "dropped", findings, columns)
+
+
+def _with_findings(
+    entry: Entry, to: str, findings: Sequence[Finding], columns: dict[str, object] | None
+) -> Move:
+    code = validate.blocking(findings)
+    assert code is not None
+    detail = next((f.detail for f in findings if f.code == code), "")
+    kept = [f for f in entry.findings if f["code"].split(".")[0] not in ("apply", "gate")]
+    added = [f for f in validate.as_json(findings) if f not in kept]
+    every = {"reason": code, "detail": detail, "findings": kept + added, **(columns or {})}
+    return Move(entry.entry_id, entry.state, to, {"reason": code, "detail": detail}, every)
+
+
+def _drop(entry: Entry, code: str, detail: str) -> Move:
+    columns = {"reason": code, "detail": detail}
+    return Move(entry.entry_id, entry.state, "dropped", {"reason": code, "detail": detail}, columns)
+
+
+def in_state(entry: Entry, state: str, **columns: object) -> Entry:
+    """The entry as it will be after a move that is not written yet."""
+    return replace(entry, state=state, **columns)  # type: ignore[arg-type]

@@ -1,0 +1,121 @@
+"""stage: composes an entry's patch on a tree and judges what would really change (DESIGN 7, 8)."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from uet_git.model import paths
+from uet_git.model.entry import Entry
+from uet_git.model.reasons import REASONS, Gravity
+from uet_git.model.records import Composed, Conflict, Finding, Oid, Patch
+from uet_git.model.settings import Settings
+from uet_git.plumbing.trees import Composer
+from uet_git.plumbing.view import View
+from uet_git.project import Project
+from uet_git.queue import validate
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """An entry's patch composed on a tree; `mark` is the object store's candidate number."""
+
+    entry: Entry
+    patch: Patch
+    composed: Composed
+    mark: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotStaged:
+    """Why it could not be staged; `gravity` says where the entry goes."""
+
+    entry: Entry
+    findings: tuple[Finding, ...]
+
+    @property
+    def code(self) -> str:
+        """The gravest finding's code."""
+        code = validate.blocking(self.findings)
+        assert code is not None
+        return code
+
+    @property
+    def gravity(self) -> Gravity:
+        """What it does to the entry."""
+        return REASONS[self.code].gravity
+
+
+class Stager:
+    """Stages entries of one target with its settings."""
+
+    def __init__(self, project: Project, settings: Settings) -> None:
+        self.project = project
+        self.settings = settings
+        self.composer = Composer(project.objects, settings.limits)
+
+    def patch_of(self, entry: Entry) -> tuple[Patch, tuple[Finding, ...]]:
+        """The entry's patch, parsed again unless this process still has it, with the first judge's findings."""
+        known = self.project.parsed.take(entry.patch_id)
+        if known is not None:
+            return known, ()
+        stored = self.project.ledger.entries.patch(entry.patch_id)
+        scope = (entry.scope or {}).get("write", [])
+        judged = validate.judge(
+            stored.content or b"", self.settings.limits, self.project.git.hex_length, scope
+        )
+        return judged.patch, judged.findings
+
+    def stage(self, tree: Oid, entry: Entry) -> Staged | NotStaged:
+        """Composes the entry's patch on `tree`. What does not pass leaves nothing pending."""
+        patch, findings = self.patch_of(entry)
+        held = self._not_waived(entry, findings)
+        if validate.blocking(held) is not None:
+            return NotStaged(entry, held)
+        mark = self.project.objects.begin()
+        result = self.compose(tree, patch)
+        if isinstance(result, Conflict):
+            self.project.objects.discard(mark)
+            return NotStaged(entry, result.findings)
+        held = self._not_waived(entry, self.judged(tree, patch, result))
+        if validate.blocking(held) is not None:
+            self.project.objects.discard(mark)
+            return NotStaged(entry, held)
+        return Staged(entry, patch, result, mark)
+
+    def compose(self, tree: Oid, patch: Patch) -> Composed | Conflict:
+        """Composes, and names a symbolic link in the way as what it is."""
+        result = self.composer.compose(tree, patch)
+        if isinstance(result, Conflict):
+            through = paths.judge_base_links(patch, _lookup(View(self.project.objects, tree)))
+            if through:
+                return Conflict((*through, *result.findings))
+        return result
+
+    def judged(self, tree: Oid, patch: Patch, composed: Composed) -> tuple[Finding, ...]:
+        """The second judge: the difference between the trees, and that it is exactly what was handed in."""
+        view = View(self.project.objects, tree)
+        findings = paths.judge_changes(
+            composed.changes,
+            self.settings.limits,
+            lookup=_lookup(view),
+            names=_names(view),
+            read_blob=self.project.objects.blob,
+        )
+        mismatch = self.composer.landed_matches(tree, composed, patch)
+        return (*findings, mismatch) if mismatch is not None else tuple(findings)
+
+    @staticmethod
+    def _not_waived(entry: Entry, findings: Sequence[Finding]) -> tuple[Finding, ...]:
+        waived = entry.waived or ()
+        return tuple(f for f in findings if f.code not in waived)
+
+
+def _lookup(view: View) -> paths.Lookup:
+    return lambda path: view.entry(path) or (0, "")
+
+
+def _names(view: View) -> paths.Names:
+    def names(folder: bytes) -> Collection[bytes]:
+        tree = view.folder(folder)
+        return () if tree is None else tree.places.number.keys()
+
+    return names

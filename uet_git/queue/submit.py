@@ -1,0 +1,373 @@
+"""submit: takes patches in. Each is judged, recorded and queued or set aside, all in one transaction (DESIGN 4)."""
+
+import hashlib
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from uet_git.errors import NotFound, UsageError
+from uet_git.ledger.entries import Move, identity_of
+from uet_git.ledger.ledger import Writer
+from uet_git.model import mail as mails
+from uet_git.model import message, order, series
+from uet_git.model.entry import Entry, Series, StoredPatch
+from uet_git.model.reasons import REASONS, Gravity
+from uet_git.model.records import Finding
+from uet_git.model.settings import Limits
+from uet_git.plumbing import refs
+from uet_git.project import Project
+from uet_git.queue import set_aside, validate
+from uet_git.queue.options import Options, Source
+from uet_git.queue.validate import Judgement
+
+
+@dataclass(slots=True)
+class Part:
+    """One mail or diff of the call on its way into the ledger."""
+
+    source: Source
+    file: int
+    piece: bytes
+    exact: bool
+    judged: Judgement
+    sha256: str = ""
+    identity: str = ""
+    known: Entry | None = None
+    names_old: Entry | None = None
+
+
+class Submitted(NamedTuple):
+    """What became of one part: its entry, and whether the ledger had it before."""
+
+    entry: Entry
+    existing: bool
+
+
+def submit(
+    project: Project, sources: Sequence[Source], options: Options, *, run: str | None = None
+) -> list[Submitted]:
+    """Records every patch of `sources` and returns one Submitted for each, in series order.
+
+    Raises: UsageError (options that do not go together), NotFound (a number that is not there).
+    """
+    limits = project.settings_at(project.tip(options.target)).limits
+    parts, cover = _read(sources, limits, project.git.hex_length, options)
+    parts = _arranged(parts, options)
+    _identify(project, parts, options)
+    with project.ledger.write() as write:
+        return _Intake(project, write, options, run).take(parts, cover)
+
+
+def preview(project: Project, sources: Sequence[Source], options: Options) -> list[Judgement]:
+    """Judges without recording (`--dry-run`), in series order."""
+    limits = project.settings_at(project.tip(options.target)).limits
+    parts, _ = _read(sources, limits, project.git.hex_length, options)
+    return [part.judged for part in _arranged(parts, options)]
+
+
+def _read(
+    sources: Sequence[Source], limits: Limits, width: int, options: Options
+) -> tuple[list[Part], str | None]:
+    parts: list[Part] = []
+    cover: str | None = None
+    for number, source in enumerate(sources):
+        exact = (
+            source.data.startswith(b"From ") and b" Mon Sep 17 00:00:00 2001\n" in source.data[:100]
+        )
+        for piece in mails.split(source.data) if source.data else [b""]:
+            judged = validate.judge(piece, limits, width, options.scope)
+            if judged.mail.is_cover and not judged.patch.changes and cover is None:
+                cover = _text(judged.mail.message)
+                continue
+            parts.append(Part(source, number, piece, exact, judged))
+    if not parts:
+        judged = validate.judge(b"", limits, width)
+        parts.append(Part(sources[0], 0, sources[0].data, False, judged))
+    return parts, cover
+
+
+def _arranged(parts: list[Part], options: Options) -> list[Part]:
+    """Series order; a series that is not complete is refused whole."""
+    if options.independent or len(parts) < 2:
+        return parts
+    where, wrong = series.arrange(
+        [series.Part(p.file, p.judged.mail, p.judged.patch, p.exact) for p in parts]
+    )
+    parts = [parts[i] for i in where]
+    if wrong is not None:
+        for part in parts:
+            part.judged = part.judged._replace(findings=(wrong, *part.judged.findings))
+    return parts
+
+
+def _identify(project: Project, parts: Sequence[Part], options: Options) -> None:
+    """Finds what was handed in before. Asks git, so it runs before the write transaction."""
+    overrides: dict[str, Any] = {
+        "message": options.message,
+        "author": options.author,
+        "sign_off": options.sign_off,
+    }
+    target_tip = project.tip(options.target)
+    for part in parts:
+        part.sha256 = hashlib.sha256(part.piece).hexdigest()
+        part.identity = identity_of(part.sha256, options.target, overrides)
+        for entry in project.ledger.entries.by_identity(part.identity):
+            if entry.state in ("dropped", "rolled_back") or (
+                entry.state == "committed" and not _reachable(project, entry, target_tip)
+            ):
+                part.names_old = part.names_old or entry
+            else:
+                part.known = entry
+                break
+
+
+def _reachable(project: Project, entry: Entry, tip: str | None) -> bool:
+    return (
+        tip is not None
+        and entry.commit_id is not None
+        and refs.is_ancestor(project.git, entry.commit_id, tip)
+    )
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "backslashreplace")
+
+
+class _Intake:
+    """One call's entries on their way into the ledger, inside its write transaction."""
+
+    def __init__(self, project: Project, write: Writer, options: Options, run: str | None) -> None:
+        self.project = project
+        self.write = write
+        self.options = options
+        self.run = run
+        self.entries = project.ledger.entries
+        self.clock = project.clock
+        self.next_number = self.entries.next_number()
+        self.rows: list[dict[str, Any]] = []
+        self.patches: list[tuple[StoredPatch, bytes]] = []
+        self.moves: list[Move] = []
+        self.superseded: list[Entry] = []
+
+    def take(self, parts: Sequence[Part], cover: str | None) -> list[Submitted]:
+        """Writes everything; returns what became of each part."""
+        self._check_options(parts)
+        places = self._places(parts)
+        fresh = [p for p in parts if p.known is None]
+        series_id = self._add_series(parts, cover) if self._is_series(parts) and fresh else None
+        ids: list[str] = []
+        blocked: str | None = None
+        before: Entry | None = None
+        for index, (part, place) in enumerate(zip(parts, places, strict=True), 1):
+            part.known = part.known or self._met_meanwhile(part)
+            if part.known is not None:
+                before = part.known
+                ids.append(part.known.entry_id)
+                continue
+            follows = before.number if before is not None and series_id is not None else None
+            held = blocked if series_id is not None else None
+            entry_id, stopped = self._add(part, place, series_id, index, follows, held)
+            blocked = blocked or (f"part {index} of the series was not taken" if stopped else None)
+            ids.append(entry_id)
+            before = None
+        self._write()
+        known = {p.known.entry_id for p in parts if p.known is not None}
+        return [Submitted(self._reread(i), i in known) for i in ids]
+
+    def _write(self) -> None:
+        self.write.entries.add_patches(self.patches)
+        self.write.entries.add(self.rows, self.run)
+        self.write.entries.move(self.moves, run=self.run)
+        for old in self.superseded:
+            set_aside.supersede(self.write, old, self.run)
+        if self.run is not None and self.rows:
+            self.write.runs.count(self.run, {"patches_created": len(self.rows)})
+
+    def _reread(self, entry_id: str) -> Entry:
+        entry = self.entries.get(entry_id)
+        assert entry is not None
+        return entry
+
+    # -- which number and revision ---------------------------------------------------------------------------
+
+    def _check_options(self, parts: Sequence[Part]) -> None:
+        for number in self.options.depends_on:
+            if self.entries.revision(number) is None:
+                raise NotFound(f"change {number}")
+        if self.options.replaces is not None and len(parts) != 1:
+            raise UsageError("--replaces takes one patch; use --replaces-series for several")
+
+    def _places(self, parts: Sequence[Part]) -> list[Entry | None]:
+        """For each part the entry that it is a new revision of, if any."""
+        if self.options.replaces is not None:
+            return [self._replaceable(self.options.replaces)]
+        if self.options.replaces_series is None:
+            return [None] * len(parts)
+        first = self._replaceable(self.options.replaces_series)
+        members = [first] if first.series_id is None else self._open_members(first.series_id)
+        old = [series.changed_lines(self._patch_of(m)) for m in members]
+        pairs = series.pair(old, [series.changed_lines(p.judged.patch) for p in parts])
+        gone = set(range(len(members))) - {i for i in pairs if i is not None}
+        self.superseded += [members[i] for i in sorted(gone)]
+        return [None if i is None else members[i] for i in pairs]
+
+    def _open_members(self, series_id: str) -> list[Entry]:
+        newest = order.newest_revisions(self.entries.of_series(series_id))
+        return [e for e in newest.values() if e.state not in ("committed", "rolled_back")]
+
+    def _patch_of(self, entry: Entry) -> Any:
+        stored = self.entries.patch(entry.patch_id)
+        limits = self.project.settings_at(None).limits
+        return validate.judge(stored.content or b"", limits, self.project.git.hex_length).patch
+
+    def _replaceable(self, number: int) -> Entry:
+        entry = self.entries.revision(number)
+        if entry is None:
+            raise NotFound(f"change {number}")
+        if entry.state in ("committed", "rolled_back"):
+            raise UsageError(
+                f"change {number} has landed; hand in a new patch instead",
+                next=("uet-git", "show", str(number)),
+            )
+        return entry
+
+    def _met_meanwhile(self, part: Part) -> Entry | None:
+        """The same bytes handed in by another process, or earlier in this call, since we looked."""
+        for row in self.rows:
+            if row["identity"] == part.identity and not self.options.replaces:
+                raise UsageError(f"{part.source.name}: the same patch is in this call twice")
+        for entry in self.entries.by_identity(part.identity):
+            if entry.state not in ("dropped", "rolled_back") and entry != part.names_old:
+                return entry
+        return None
+
+    # -- series ----------------------------------------------------------------------------------------------
+
+    def _is_series(self, parts: Sequence[Part]) -> bool:
+        return len(parts) > 1 and not self.options.independent and self.options.replaces is None
+
+    def _add_series(self, parts: Sequence[Part], cover: str | None) -> str:
+        series_id = self.clock.ulid()
+        self.write.entries.add_series(
+            Series(series_id, len(parts), int(self.options.atomic), cover, self.clock.now())
+        )
+        return series_id
+
+    # -- one entry -------------------------------------------------------------------------------------------
+
+    def _add(
+        self,
+        part: Part,
+        place: Entry | None,
+        series_id: str | None,
+        index: int,
+        follows: int | None,
+        held: str | None,
+    ) -> tuple[str, bool]:
+        """Adds one entry with its first moves; tells whether it was stopped."""
+        judged = part.judged
+        stored = self._stored(part)
+        entry_id = self.clock.ulid()
+        row = self._row(part, stored, entry_id)
+        if place is not None:
+            row.update(number=place.number, revision=place.revision + 1, replaces=place.entry_id)
+            row.update(
+                series_id=place.series_id, series_index=place.series_index, priority=place.priority
+            )
+            if place.state != "dropped":
+                self.superseded.append(place)
+        else:
+            row.update(number=self.next_number, revision=1)
+            self.next_number += 1
+            if series_id is not None:
+                row.update(series_id=series_id, series_index=index)
+            if part.names_old is not None:
+                row["replaces"] = part.names_old.entry_id
+        if follows is not None:
+            row["depends_on"] = sorted({*row["depends_on"], follows})
+        self.rows.append(row)
+        findings = [*judged.findings, *self._history_findings(part, held)]
+        row["findings"] = validate.as_json(findings)
+        stopped = self._first_moves(entry_id, findings)
+        if not stopped:
+            self.project.parsed.keep(stored.patch_id, judged.patch, len(part.piece))
+        return entry_id, stopped
+
+    def _history_findings(self, part: Part, held: str | None) -> list[Finding]:
+        found = []
+        if part.names_old is not None and part.names_old.reason == "queue.dropped_by_person":
+            found.append(Finding("queue.dropped_before", f"as change {part.names_old.label}"))
+        if held is not None:
+            code = "queue.series_incomplete" if self.options.atomic else "queue.dependency_dropped"
+            found.append(Finding(code, held))
+        return found
+
+    def _first_moves(self, entry_id: str, findings: Sequence[Finding]) -> bool:
+        """created -> dropped, quarantined, or validated -> queued."""
+        code = validate.blocking(findings)
+        marks = validate.flags(findings)
+        if code is None:
+            self.moves.append(Move(entry_id, "created", "validated", {}, marks))
+            self.moves.append(Move(entry_id, "validated", "queued", {}, {}))
+            return False
+        to = "dropped" if REASONS[code].gravity == Gravity.DROPPED else "quarantined"
+        detail = next((f.detail for f in findings if f.code == code), "")
+        columns = {**marks, "reason": code, "detail": detail}
+        self.moves.append(
+            Move(entry_id, "created", to, {"reason": code, "detail": detail}, columns)
+        )
+        return True
+
+    def _stored(self, part: Part) -> StoredPatch:
+        patch = part.judged.patch
+        paths = [p.decode("utf-8", "backslashreplace") for p in patch.paths]
+        stored = StoredPatch(
+            self.clock.ulid(), part.sha256, len(part.piece), None, paths, len(patch.changes),
+            patch.insertions, patch.deletions, patch.hunks, part.source.base, self.clock.now(),
+        )  # fmt: skip
+        self.patches.append((stored, zlib.compress(part.piece, 1)))
+        return stored
+
+    def _row(self, part: Part, stored: StoredPatch, entry_id: str) -> dict[str, Any]:
+        options, mail = self.options, part.judged.mail
+        given = (
+            message.clean(options.message.encode("utf-8", "backslashreplace"))
+            if options.message
+            else b""
+        )
+        text = _text(given or mail.message or f"Apply {_shown(part.source.name)}\n".encode())
+        author = options.author or (tuple(map(_text, mail.author)) if mail.author else (None, None))
+        row: dict[str, Any] = {
+            **{
+                "entry_id": entry_id,
+                "patch_id": stored.patch_id,
+                "project_id": self.project.ledger.project_id,
+            },
+            **{"identity": part.identity, "sha256": part.sha256, "target": options.target},
+            **{
+                "priority": options.priority,
+                "title": _text(message.title(text.encode())),
+                "message": text,
+            },
+            **{"author_name": author[0], "author_email": author[1]},
+            "author_date": None if mail.date is None else mail.date.decode("ascii"),
+            "message_id": None if mail.message_id is None else _text(mail.message_id),
+            **{"submitter": self.project.actor, "origin": options.origin, "issue": options.issue},
+            "scope": {"read": [], "write": list(options.scope), "create": [], "forbidden": []}
+            if options.scope
+            else None,
+            **{"depends_on": list(options.depends_on), "allow_behind": int(options.allow_behind)},
+            "sign_off": int(options.sign_off),
+        }
+        row.update(options.ids)
+        return row
+
+
+def _shown(name: str) -> str:
+    return name.rsplit("/", 1)[-1].encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def with_target(options: Options, target: str) -> Options:
+    """The same options for another target."""
+    return replace(options, target=target)

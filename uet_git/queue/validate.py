@@ -1,0 +1,88 @@
+"""validate: judges a patch by its strict parse, before the tip is even looked at (DESIGN 7)."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from uet_git.model import globs, mail, patchfile, paths
+from uet_git.model.reasons import REASONS, Gravity, gravest
+from uet_git.model.records import Finding, Mail, Patch
+from uet_git.model.settings import Limits
+
+_NO_PATCH = Patch(())
+
+
+class Judgement(NamedTuple):
+    """A mail, its patch, and every finding of the first judge."""
+
+    mail: Mail
+    patch: Patch
+    findings: tuple[Finding, ...]
+
+    @property
+    def reason(self) -> str | None:
+        """The gravest finding's code; None if nothing is in the way."""
+        return blocking(self.findings)
+
+    @property
+    def flags(self) -> dict[str, int]:
+        """`format_ok`, `scope_ok`, `constraints_ok` as 0 or 1: which kind of rule was broken."""
+        return flags(self.findings)
+
+
+def judge(piece: bytes, limits: Limits, hex_length: int, scope: Sequence[str] = ()) -> Judgement:
+    """Reads and judges one mail or diff; never raises on any bytes."""
+    if len(piece) > limits.patch_bytes:
+        finding = Finding("size.patch", f"{len(piece)} bytes, the limit is {limits.patch_bytes}")
+        return Judgement(Mail(None, None, b"", b"", b"", 0, 0, False, None), _NO_PATCH, (finding,))
+    read = mail.read(piece)
+    if read.refused is not None:
+        return Judgement(read, _NO_PATCH, (read.refused,))
+    patch = patchfile.read(read.diff, limits, hex_length=hex_length)
+    findings = [*patch.findings]
+    if patch.changes:
+        findings += paths.judge_patch(patch, limits)
+        findings += _judged_scope(patch, scope)
+    return Judgement(read, patch, tuple(findings))
+
+
+def _judged_scope(patch: Patch, scope: Sequence[str]) -> list[Finding]:
+    if not scope:
+        return []
+    inside = tuple(scope)
+    return [
+        Finding("policy.out_of_scope", f"the scope is {', '.join(inside)}", path)
+        for path in patch.paths
+        if not globs.any_match(inside, [path])
+    ]
+
+
+def blocking(findings: Sequence[Finding]) -> str | None:
+    """The gravest code that stops an entry; None if all are notes."""
+    code = gravest(f.code for f in findings)
+    return None if code is None or REASONS[code].gravity == Gravity.NOTE else code
+
+
+def flags(findings: Sequence[Finding]) -> dict[str, int]:
+    """The three stored flags (origin M3: format, scope, constraints)."""
+    classes = {
+        f.code.split(".", 1)[0] for f in findings if REASONS[f.code].gravity > Gravity.APPLY_FAILED
+    }
+    scope_broken = "path" in classes or any(f.code == "policy.out_of_scope" for f in findings)
+    return {
+        "format_ok": int(not classes & {"parse", "size"}),
+        "scope_ok": int(not scope_broken),
+        "constraints_ok": int(not classes & {"mode", "content", "policy", "queue"}),
+    }
+
+
+def as_json(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    """Findings as the ledger keeps them; paths as text, undecodable bytes backslash-escaped."""
+    return [
+        {
+            "code": f.code,
+            "detail": f.detail,
+            "path": None if f.path is None else f.path.decode("utf-8", "backslashreplace"),
+            "line": f.line,
+        }
+        for f in findings
+    ]

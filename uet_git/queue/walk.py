@@ -1,0 +1,360 @@
+"""walk: one pass over the line of one target: stage, verify, land, set aside (DESIGN 5, 10)."""
+
+from collections.abc import Sequence
+
+from uet_git.errors import TipMoving
+from uet_git.ledger.entries import Move
+from uet_git.ledger.runs import Attempt
+from uet_git.model import order
+from uet_git.model.entry import Entry
+from uet_git.model.reasons import Gravity
+from uet_git.model.records import Finding, Oid
+from uet_git.plumbing import difference
+from uet_git.project import Project
+from uet_git.queue import set_aside, standstill
+from uet_git.queue.commit import Committer
+from uet_git.queue.land import Blocked, Candidate, Lander, Lost, Tip
+from uet_git.queue.pending import Pending
+from uet_git.queue.progress import Listener, Report
+from uet_git.queue.stage import NotStaged, Staged, Stager
+from uet_git.queue.verify import Stopped, Verifier
+
+LARGEST_BATCH = 128
+LOST_IN_A_ROW = 3
+
+
+class Walk:
+    """One pass over one target. A batch is a chain of candidates, each composed on the one before."""
+
+    def __init__(
+        self, project: Project, lander: Lander, report: Report, listener: Listener, target: str
+    ) -> None:
+        self.project = project
+        self.lander = lander
+        self.report = report
+        self.listener = listener
+        self.target = target
+        self.pending = Pending()
+        self.batch: list[Candidate] = []
+        self.in_the_way: dict[bytes, tuple[str, str]] = {}
+        self.landings = 0
+        self.lost = 0
+        self.committer: Committer | None = None
+        self._look_at_tip()
+
+    def walk(self, line: Sequence[Entry]) -> bool:
+        """Tries the line once; tells whether anything landed or was set aside."""
+        self.line = line
+        why = standstill.reason(self.project, self.target, self.tip.commit, line)
+        if why is not None:
+            for entry in line:
+                self._waits(entry, *why)
+            return False
+        before = len(self.report.landed) + len(self.report.aside)
+        self._look_at_waiting()
+        groups: set[str] = set()
+        for entry in line:
+            if self.report.paused is not None:
+                break
+            if entry.entry_id in self.report.tried or entry.series_id in groups:
+                continue
+            group = self._all_or_none(entry)
+            if group is not None:
+                groups.add(entry.series_id or "")
+                self._land()
+                self._try_group(group)
+            elif self._may_try(entry):
+                self._try(entry)
+        self._land()
+        self._flush()
+        return len(self.report.landed) + len(self.report.aside) > before
+
+    # -- choosing --------------------------------------------------------------------------------------------
+
+    def _may_try(self, entry: Entry) -> bool:
+        blockers = self.waiting.blockers(entry)
+        if blockers:
+            self.report.waiting[entry.entry_id] = (
+                "queue.waiting",
+                "for " + ", ".join(map(str, blockers)),
+            )
+            return False
+        return entry.state == "queued" or self._worth_retrying(entry)
+
+    def _worth_retrying(self, entry: Entry) -> bool:
+        """Whether the tip changed a path that the entry touches since it last failed (DESIGN 5)."""
+        if entry.tried_tip is None:
+            return True
+        if entry.tried_tip == self.tip.tree:
+            return False
+        if not self.project.objects.has(entry.tried_tip):
+            return True
+        changed = difference.diff_trees(self.project.objects, entry.tried_tip, self.tip.tree)
+        touched = set(self.stager.patch_of(entry)[0].paths)
+        return any(c.path in touched for c in changed)
+
+    def _all_or_none(self, entry: Entry) -> list[Entry] | None:
+        """The members of an all-or-nothing series that are not done, in order; None for any other entry."""
+        entries = self.project.ledger.entries
+        found = None if entry.series_id is None else entries.series(entry.series_id)
+        if found is None or not found.atomic:
+            return None
+        newest = order.newest_revisions(entries.of_series(found.series_id)).values()
+        return sorted(
+            (e for e in newest if not order.is_done(e)), key=lambda e: e.series_index or 0
+        )
+
+    # -- trying ----------------------------------------------------------------------------------------------
+
+    def _try(self, entry: Entry) -> None:
+        """Stages one entry on the batch; lands a full batch, or each candidate at once when there are gates."""
+        candidate = self._stage(entry)
+        if candidate is None:
+            return
+        self.batch.append(candidate)
+        self.waiting.done(entry)
+        if self.verifier.gates or len(self.batch) >= self._batch_size():
+            self._land()
+
+    def _batch_size(self) -> int:
+        """Grows with each landing: the first are seen early, and a long series does not pay for each."""
+        return min(self.settings.queue.batch << (2 * self.landings), LARGEST_BATCH)
+
+    def _try_group(self, group: Sequence[Entry]) -> None:
+        """All members of a series, or none of them."""
+        own = {e.number for e in group}
+        ready = [
+            e.state in ("queued", "apply_failed") and own.issuperset(self.waiting.blockers(e))
+            for e in group
+        ]
+        if all(ready):
+            for entry in group:
+                candidate = self._stage(entry)
+                if candidate is None:
+                    break
+                self.batch.append(candidate)
+            if len(self.batch) == len(group):
+                self._land()
+        settled = {
+            *self.report.landed,
+            *(e.entry_id for e, *_ in self.pending.told),
+            *self.report.aside,
+        }
+        self._give_back()
+        for entry in group:
+            if entry.state in ("queued", "apply_failed") and entry.entry_id not in settled:
+                self._waits(entry, "queue.waiting", "for the rest of its all-or-nothing series")
+
+    def _stage(self, entry: Entry) -> Candidate | None:
+        """Stages one entry on the batch's end; what does not pass is decided at once and written with the next."""
+        started = self.project.clock.now()
+        self.listener.trying(entry)
+        self.report.tried[entry.entry_id] = None
+        tree = self.batch[-1].staged.composed.tree if self.batch else self.tip.tree
+        staged = self.stager.stage(tree, entry)
+        if isinstance(staged, NotStaged):
+            self._not_staged(entry, staged, tree, started)
+            return None
+        for change in staged.composed.changes if self.in_the_way else ():
+            if change.path in self.in_the_way:
+                self.project.objects.discard(staged.mark)
+                self._waits(entry, *self.in_the_way[change.path])
+                return None
+        return self._candidate(staged, started)
+
+    def _candidate(self, staged: Staged, started: str) -> Candidate:
+        if self.committer is None:
+            self.committer = Committer(self.project, self.settings.commit)
+        parent = self.batch[-1].commit if self.batch else self.tip.commit
+        commit = self.committer.make(staged.entry, staged.composed.tree, parent)
+        return Candidate(staged, commit, staged.entry.state, started)
+
+    # -- setting aside ---------------------------------------------------------------------------------------
+
+    def _not_staged(self, entry: Entry, failed: NotStaged, tree: Oid, started: str) -> None:
+        """Moves an entry that could not be staged to where its gravest finding says."""
+        now = self.project.clock.now()
+        self.pending.steps.append(
+            Attempt(entry.entry_id, "validate", "succeeded", None, started, now)
+        )
+        self.pending.steps.append(
+            Attempt(entry.entry_id, "stage", "failed", failed.code, started, now)
+        )
+        if entry.state == "apply_failed":
+            self.pending.moves.append(Move(entry.entry_id, "apply_failed", "queued", {}, {}))
+        entry = set_aside.in_state(entry, "queued")
+        columns: dict[str, object] = {"attempts": entry.attempts + 1, "tried_tip": tree}
+        if failed.code == "apply.already_applied" and entry.series_id is not None:
+            done = Finding("queue.already_in_target", "every change of it is there already")
+            self.waiting.done(entry)
+            self._settle(entry, set_aside.refuse(entry, [done], columns))
+        elif failed.gravity == Gravity.APPLY_FAILED:
+            self._apply_failed(entry, failed, columns)
+        elif failed.gravity == Gravity.QUARANTINED:
+            self._settle(entry, set_aside.quarantine(entry, failed.findings, columns))
+        else:
+            self._settle(entry, set_aside.refuse(entry, failed.findings, columns))
+            self.pending.gone.append(entry)
+
+    def _apply_failed(self, entry: Entry, failed: NotStaged, columns: dict[str, object]) -> None:
+        move = set_aside.fail(entry, failed.findings, columns)
+        attempts = entry.attempts + 1
+        if attempts < self.settings.queue.max_attempts:
+            self._settle(entry, move)
+            return
+        self.pending.moves.append(move)
+        used_up = Finding(
+            "apply.attempts",
+            f"{attempts} attempts; the last: {failed.code} {move.columns['detail']}",
+        )
+        after = set_aside.in_state(entry, "apply_failed", findings=move.columns["findings"])
+        self._settle(entry, set_aside.quarantine(after, [used_up]))
+
+    def _settle(self, entry: Entry, move: Move) -> None:
+        self.pending.moves.append(move)
+        self.pending.told.append(
+            (entry, move.to, str(move.columns["reason"]), str(move.columns["detail"]))
+        )
+
+    def _waits(self, entry: Entry, code: str, detail: str) -> None:
+        self.report.tried[entry.entry_id] = None
+        self.report.waiting[entry.entry_id] = (code, detail)
+        self.listener.settled(entry, "queued", code, detail, None)
+
+    # -- verifying and landing -------------------------------------------------------------------------------
+
+    def _land(self) -> None:
+        """Verifies and lands the batch. What is in the way waits, and the rest is composed afresh without it."""
+        while self.batch and self._verified():
+            batch, tree = self.batch, self.batch[-1].staged.composed.tree
+            changes = difference.diff_trees(self.project.objects, self.tip.tree, tree)
+            outcome = self.lander.land(self.tip, batch, self.pending, changes)
+            if outcome is None:
+                self._landed(batch)
+                return
+            entries = self._give_back()
+            if isinstance(outcome, Lost):
+                self._tip_lost()
+            elif not self._step_around(outcome, entries):
+                return
+            self._compose_again(entries)
+
+    def _verified(self) -> bool:
+        """Runs the gates on every candidate, each on exactly its tree; False, and no batch, if one is stopped."""
+        if not self.verifier.gates:
+            return True
+        self._flush()
+        self.verifier.keep(self.batch)
+        for candidate in self.batch:
+            started = self.project.clock.now()
+            stopped = self.verifier.verify(candidate)
+            if stopped is not None:
+                self.batch = [c for c in self.batch if c is not candidate]
+                self._stopped(candidate, stopped, started)
+                return False
+        return True
+
+    def _stopped(self, candidate: Candidate, stopped: Stopped, started: str) -> None:
+        finding = stopped.finding
+        self.verifier.set_aside(candidate, stopped, started)
+        if stopped.pause:
+            self.report.paused = finding.code
+            self._waits(candidate.entry, finding.code, finding.detail)
+        else:
+            self.report.aside.append(candidate.entry.entry_id)
+            self.listener.settled(
+                candidate.entry, "quarantined", finding.code, finding.detail, None
+            )
+        self._give_back()
+        self._look_at_waiting()
+
+    def _give_back(self) -> list[Entry]:
+        """Lets go of the batch; its entries are queued again, and nothing of them is pending."""
+        batch, self.batch = self.batch, []
+        for candidate in reversed(batch):
+            self.project.objects.discard(candidate.staged.mark)
+        self.verifier.release(batch)
+        return [c.entry for c in batch]
+
+    def _tip_lost(self) -> None:
+        self.lost += 1
+        if self.lost >= LOST_IN_A_ROW:
+            raise TipMoving(self.target)
+        self._look_at_tip()
+
+    def _step_around(self, blocked: Blocked, entries: Sequence[Entry]) -> bool:
+        """Remembers the files in the way; False if the whole target has to wait."""
+        if blocked.paths:
+            self.in_the_way.update(dict.fromkeys(blocked.paths, (blocked.code, blocked.detail)))
+            return True
+        for entry in entries:
+            self._waits(entry, blocked.code, blocked.detail)
+        return False
+
+    def _compose_again(self, entries: Sequence[Entry]) -> None:
+        """Stages entries again, after the tip moved or around what is in the way."""
+        self._look_at_waiting()
+        for old in entries:
+            entry = self.project.ledger.entries.get(old.entry_id)
+            if entry is None or entry.state not in ("queued", "apply_failed"):
+                continue
+            if self.waiting.blockers(entry):
+                self._may_try(entry)
+                continue
+            candidate = self._stage(entry)
+            if candidate is not None:
+                self.batch.append(candidate)
+                self.waiting.done(entry)
+
+    def _landed(self, batch: Sequence[Candidate]) -> None:
+        last = batch[-1]
+        self.landings, self.lost, self.batch = self.landings + 1, 0, []
+        self._tell()
+        for candidate in batch:
+            self.report.landed.append(candidate.entry.entry_id)
+            self.report.waiting.pop(candidate.entry.entry_id, None)
+            self.listener.settled(candidate.entry, "committed", None, "", candidate.commit)
+        self._set_tip(Tip(self.target, last.commit, last.staged.composed.tree))
+
+    # -- what it knows ---------------------------------------------------------------------------------------
+
+    def _look_at_tip(self) -> None:
+        commit = self.project.tip(self.target)
+        self.settings = self.project.settings_at(commit)
+        self._new_settings()
+        self.tip = Tip(self.target, commit, self.project.tip_tree(commit))
+
+    def _set_tip(self, tip: Tip) -> None:
+        """After a landing; a landed change of `uet.toml` judges all that come after it."""
+        self.tip = tip
+        settings = self.project.settings_at(tip.commit)
+        if settings is not self.settings:
+            self.settings = settings
+            self._new_settings()
+
+    def _new_settings(self) -> None:
+        self.stager = Stager(self.project, self.settings)
+        self.verifier = Verifier(self.project, self.lander.run, self.settings, self.listener)
+        self.committer = None
+
+    def _look_at_waiting(self) -> None:
+        entries = self.project.ledger.entries
+        ids = dict.fromkeys(e.series_id for e in self.line if e.series_id is not None)
+        members = [m for i in ids for m in order.newest_revisions(entries.of_series(i)).values()]
+        depended = [
+            entries.revision(n) for n in sorted({n for e in self.line for n in e.depends_on})
+        ]
+        self.waiting = order.Waiting(members, [e for e in depended if e is not None])
+
+    def _flush(self) -> None:
+        """Writes what is pending without a landing."""
+        if self.pending:
+            with self.project.ledger.write() as write:
+                self.pending.write(write, self.project.ledger.entries, self.lander.run)
+            self._tell()
+
+    def _tell(self) -> None:
+        for entry, state, code, detail in self.pending.told:
+            self.report.aside.append(entry.entry_id)
+            self.listener.settled(entry, state, code, detail, None)
+        self.pending.clear()
