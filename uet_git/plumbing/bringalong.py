@@ -2,20 +2,20 @@
 
 Two acts with the ref's move between them: `prepare` takes the index lock and proves that nothing of the user's would
 be lost; `finish` updates files and index. Edits of files that the landing does not touch stay as they are, staged or
-not. The private copy of the index keeps its time stamp: git tells "edited in the same second" by it.
+not. `repair` does after a crash what `finish` could not.
 """
 
-import os
-import shutil
 from collections.abc import Collection, Iterable
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from uet_git.errors import IoFailed
 from uet_git.host.process import Completed
 from uet_git.model.records import GITLINK, TreeChange
 from uet_git.plumbing import inway
-from uet_git.plumbing.git import words
+from uet_git.plumbing.git import Git, words
 from uet_git.plumbing.indexlock import IndexLock
+from uet_git.plumbing.pathwise import Pathwise
 from uet_git.plumbing.worktrees import WorkTree
 
 _PATIENCE = 1.0
@@ -60,8 +60,8 @@ class BringAlong:
         """
         if busy := self.tree.in_progress():
             return Refused((), f"the work tree is in the middle of a {busy}")
-        self._changes = tree_changes(self.tree, old, new) if changes is None else changes
-        self._way = (old, new)
+        self._way = (_fixed(self._git, old), _fixed(self._git, new))
+        self._changes = tree_changes(self.tree, *self._way) if changes is None else changes
         self._lock.take(self._patience)
         try:
             refused = self._judge()
@@ -78,11 +78,11 @@ class BringAlong:
         Returns the paths that were left as they are, because the user edited them since `prepare`.
         Raises: GitFailed, DiskFull; the work tree is then for `repair`.
         """
-        done = self._read_tree()
-        assert done.code == 0
-        self._sync()
+        left: list[bytes] = []
+        if self._read_tree().code != 0:
+            left, _ = Pathwise(self._git, self._lock).carry(self._changes)
         self._lock.publish()
-        return []
+        return left
 
     def abort(self) -> None:
         """Lets go of the lock; files and index are as they were."""
@@ -92,7 +92,7 @@ class BringAlong:
         seen = inway.look(self.tree.path, self._changes)
         if seen.blocked:
             return Refused(tuple(seen.blocked), "an untracked file is in the way")
-        self._copy()
+        self._lock.copy()
         if seen.standing and (unknown := self._untracked(seen.standing)):
             return Refused(unknown, "an untracked file is in the way")
         if self._read_tree("-n").code == 0 and not seen.missing:
@@ -106,16 +106,6 @@ class BringAlong:
             )
         deleted = tuple(p for p in seen.missing if p in edited)
         return Refused(deleted, "a file that would change was deleted locally") if deleted else None
-
-    def _copy(self) -> None:
-        private = self._lock.private
-        try:
-            shutil.copyfile(self._lock.index, private)
-        except FileNotFoundError:
-            return
-        st = os.stat(self._lock.index)
-        os.utime(private, ns=(st.st_atime_ns, st.st_mtime_ns))
-        os.chmod(private, st.st_mode & 0o777)
 
     def _read_tree(self, *flags: str) -> Completed:
         return self._run("read-tree", *flags, "-m", "-u", *self._way)
@@ -140,12 +130,41 @@ class BringAlong:
         done = self._run(args[0], *flags, *args[1:])
         return set(filter(None, done.out.split(b"\0")))
 
-    def _sync(self) -> None:
-        fd = os.open(self._lock.private, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+
+def _fixed(git: Git, revision: str) -> str:
+    """An object id: a name such as HEAD would mean something else once the branch has moved."""
+    if len(revision) == git.hex_length and not revision.strip("0123456789abcdef"):
+        return revision
+    return git.text("rev-parse", "--verify", revision)
+
+
+def repair(
+    tree: WorkTree,
+    old: str,
+    new: str,
+    changes: Collection[TreeChange] | None = None,
+    patience: float = _PATIENCE,
+) -> list[bytes]:
+    """Finishes, path by path, a landing `old` to `new` that was cut short after the branch moved; can be repeated.
+
+    `new` is a commit or tree that the work tree's branch has or had; a path that the branch has changed since is none
+    of this landing's business any more. Returns the paths left as they are, because they hold the user's own content.
+    Raises: GitLocked, GitFailed, DiskFull, IoFailed.
+    """
+    found = tree_changes(tree, old, new) if changes is None else changes
+    since = {c.path for c in tree_changes(tree, new, "HEAD")}
+    lock = IndexLock(tree.git)
+    lock.take(patience)
+    try:
+        lock.copy()
+        left, moved = Pathwise(tree.git, lock).carry([c for c in found if c.path not in since])
+        if moved:
+            lock.publish()
+    except OSError as exc:
+        raise IoFailed(f"{tree.path}: {exc.strerror}") from exc
+    finally:
+        lock.release()
+    return left
 
 
 def tree_changes(tree: WorkTree, old: str, new: str) -> list[TreeChange]:

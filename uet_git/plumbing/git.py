@@ -246,7 +246,7 @@ def identity(git: Git, who: str = "COMMITTER") -> tuple[bytes, bytes]:
         return found[1], found[2]
     said = done.err.decode("utf-8", "backslashreplace")
     missing, example = ("user.email", "you@example.com")
-    if "ident name" in said or "detect name" in said:
+    if "ident name" in said or "no name was given" in said:
         missing, example = ("user.name", "Your Name")
     raise NoIdentity(f"{missing} is not set", next=("git", "config", missing, example))
 

@@ -7,9 +7,11 @@ that flock knows that neither we nor a child of ours lives any more, whatever pr
 import errno
 import fcntl
 import os
+import shutil
 import time
 
 from uet_git.plumbing.git import Git, locked
+from uet_git.plumbing.removal import remove_file
 
 MARK = b"uet-git "
 PRIVATE = "uet-index"  # the copy that we work on; git locks it as uet-index.lock
@@ -55,10 +57,19 @@ class IndexLock:
             os.unlink(own)
         self._fd = fd
         for left in (self.private, self.private + ".lock"):
-            remove(left)
+            remove_file(left)
+
+    def copy(self) -> None:
+        """Copies the index to `private`."""
+        copy_index(self.index, self.private)
 
     def publish(self) -> None:
-        """Makes the private copy the index, and lets go."""
+        """Makes the private copy the index, on disk before it counts, and lets go."""
+        fd = os.open(self.private, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
         os.replace(self.private, self.index)
         self.release()
 
@@ -67,7 +78,7 @@ class IndexLock:
         if not self.held:
             return
         for left in (self.private, self.private + ".lock", self.path):
-            remove(left)
+            remove_file(left)
         os.close(self._fd)
         self._fd = -1
 
@@ -86,6 +97,17 @@ class IndexLock:
         return True
 
 
+def copy_index(index: str, target: str) -> None:
+    """Copies an index, time stamp kept: git tells "edited in the same second" by it. No index, no copy."""
+    try:
+        st = os.stat(index)
+        shutil.copyfile(index, target)
+    except FileNotFoundError:
+        return
+    os.utime(target, ns=(st.st_atime_ns, st.st_mtime_ns))
+    os.chmod(target, st.st_mode & 0o777)
+
+
 def abandoned(path: str) -> bool:
     """Whether this `index.lock` is ours and all who held it are dead. Raises: GitLocked if one of them lives."""
     try:
@@ -100,13 +122,4 @@ def abandoned(path: str) -> bool:
         raise locked(path) from None
     finally:
         os.close(fd)
-    return True
-
-
-def remove(path: str) -> bool:
-    """Removes a file; whether it was there."""
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        return False
     return True

@@ -1,0 +1,155 @@
+"""A pool of warm scratch trees, outside every work tree, in which gates run (DESIGN 9).
+
+Each slot keeps its files and its own index between checkouts, so that only changed files are rewritten (a cold
+checkout of 5,000 files takes seconds, a warm one milliseconds: research/hooks.md 3c). A slot is `tree/`, where the
+gate runs, and beside it `git/`, which no gate needs to see: a git directory without any configuration, so nothing that
+the repository's config names can run.
+"""
+
+import fcntl
+import itertools
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+from uet_git.errors import GitFailed, IoFailed, UetError
+from uet_git.plumbing import aside
+from uet_git.plumbing.git import Git, failure
+from uet_git.plumbing.removal import remove_file, remove_tree
+
+
+class Scratch:
+    """A slot that is ours until `close`. `path` is the folder that holds exactly the tree asked for.
+
+    `lock_fd` carries the slot's flock: a child that inherits it keeps the slot from others while it lives.
+    """
+
+    def __init__(self, base: str, number: int, lock_fd: int, git: Git) -> None:
+        self.lock_fd = lock_fd
+        self.path = os.path.join(base, str(number), "tree")
+        self._git_dir = os.path.join(base, str(number), "git")
+        self._index = os.path.join(self._git_dir, "index")
+        self._home = git
+        self._env = aside.environment(git)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Gives the slot back; its files stay for the next checkout."""
+        if self.lock_fd >= 0:
+            os.close(self.lock_fd)
+            self.lock_fd = -1
+
+    def fill(self, tree: str, keep: Sequence[str] = ()) -> None:
+        """Makes the folder hold exactly `tree` (an id whose objects are on disk), rewriting only what differs.
+
+        What a gate changed, deleted or left behind is undone, but for untracked files that match a pattern of `keep`
+        (as in .gitignore: declared caches). A slot that cannot be mended is built anew.
+        Raises: GitFailed, DiskFull, IoFailed.
+        """
+        try:
+            if not self._mend(tree, keep):
+                self.wipe()
+                if not self._mend(tree, keep):
+                    raise GitFailed(f"{self.path} does not become tree {tree}")
+        except OSError as exc:
+            raise IoFailed(f"{self.path}: {exc.strerror}") from exc
+
+    def wipe(self) -> None:
+        """Removes the slot's files and index."""
+        remove_tree(self.path)
+        remove_tree(self._git_dir)
+
+    def _mend(self, tree: str, keep: Sequence[str]) -> bool:
+        if os.path.islink(self.path):
+            os.unlink(self.path)
+        is_used = os.path.exists(self._index)
+        os.makedirs(self.path, exist_ok=True)
+        remove_file(self._index + ".lock")  # its writer is dead: we hold the slot's flock
+        git = aside.make(self._git_dir, self._home, self.path)
+        try:
+            self._run(git, "read-tree", "--reset", "-u", tree)
+            if is_used:
+                patterns = (f"--exclude={pattern}" for pattern in keep)
+                self._run(git, "clean", "-ffdxq", *patterns)
+                self._remove_repositories(git, tree)
+        except GitFailed:
+            if is_used:
+                return False
+            raise
+        done = git.run(*aside.OPTIONS, "diff-index", "--quiet", tree, env=self._env, check=False)
+        return done.code == 0
+
+    def _remove_repositories(self, git: Git, tree: str) -> None:
+        """`git clean` never looks at a `.git`, but a gate may have made one in any folder."""
+        folders = self._run(git, "ls-tree", "-r", "-d", "-z", "--name-only", tree).split(b"\0")
+        for folder in folders:  # the last one is empty: the top
+            left = os.path.join(self.path, os.fsdecode(folder), ".git")
+            if os.path.lexists(left):
+                remove_tree(left)
+
+    def _run(self, git: Git, *args: str) -> bytes:
+        done = git.run(*aside.OPTIONS, *args, env=self._env, check=False, pass_fds=(self.lock_fd,))
+        if done.code != 0:
+            raise failure(args, done)
+        return done.out
+
+
+class ScratchPool:
+    """The slots below `base` for one repository; as many as are in use at once, over all processes.
+
+    `base` must lie outside every work tree: inside one, test tools find the user's files (DESIGN 9).
+    """
+
+    def __init__(self, base: str, git: Git) -> None:
+        self.base = os.path.realpath(base)
+        self._git = git
+
+    def checkout(self, tree: str, keep: Sequence[str] = ()) -> Scratch:
+        """Takes a free slot and fills it with `tree`; see `Scratch.fill`. Raises: GitFailed, DiskFull, IoFailed."""
+        slot = self.take()
+        try:
+            slot.fill(tree, keep)
+        except BaseException:
+            slot.close()
+            raise
+        return slot
+
+    def take(self) -> Scratch:
+        """Takes the first free slot, as it is."""
+        os.makedirs(self.base, mode=0o700, exist_ok=True)
+        slots = (self._try(number) for number in itertools.count())
+        return next(slot for slot in slots if slot is not None)
+
+    def clear(self) -> int:
+        """Removes every slot that nobody uses, and returns how many."""
+        removed = 0
+        names = os.listdir(self.base) if os.path.isdir(self.base) else []
+        for number in sorted(int(name) for name in names if name.isdigit()):
+            slot = self._try(number)
+            if slot is not None:
+                with slot, suppress(OSError, UetError):
+                    slot.wipe()
+                    remove_tree(os.path.join(self.base, str(number)))
+                    removed += 1
+        return removed
+
+    def _try(self, number: int) -> Scratch | None:
+        fd = os.open(os.path.join(self.base, f"{number}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(fd)
+            return None
+        return Scratch(self.base, number, fd, self._git)
