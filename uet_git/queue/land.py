@@ -86,7 +86,8 @@ class Lander:
     ) -> Blocked | Lost | None:
         """Lands candidates in order onto `tip`; None if they landed.
 
-        """Lands candidates in order onto `tip`; None if they landed.
+        `before` is what was decided about other entries; it goes into the first transaction.
+        `changes` is what differs between the tip's tree and the last candidate's.
         """
         project = self.project
         new_log = anchor.prepare(project, self.last_anchor)
