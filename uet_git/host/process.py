@@ -76,6 +76,11 @@ def variable(name: str) -> str | None:
     return os.environ.get(name) or None
 
 
+def cache_folder() -> str:
+    """Where throw-away files of this user belong: XDG_CACHE_HOME, else ~/.cache (XDG base directory specification)."""
+    return variable("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+
+
 def find_program(name: str) -> str | None:
     """The absolute path of a program on PATH, or None."""
     found = shutil.which(name)
@@ -250,6 +255,7 @@ def _watch(
         if not _follow(child, pipe, spool, began + timeout):
             timed_out = True
             family.signal(signal.SIGTERM)
+            family.signal(signal.SIGCONT)  # who is stopped hears TERM only then
             _follow(child, pipe, spool, time.monotonic() + _GRACE)
         seconds = time.monotonic() - began
     finally:
