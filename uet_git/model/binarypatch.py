@@ -13,6 +13,7 @@ _ALPHABET: Final = (
     b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~"
 )
 _VALUES: Final = bytes(_ALPHABET.find(bytes((c,))) & 0xFF for c in range(256))
+_STRIDE: Final = 67  # bytes of a full line: letter, 13 groups, line feed
 _POWERS: Final = (85**4, 85**3, 85**2, 85, 1)
 _LENGTHS: Final = {
     c: n for n, c in enumerate(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", 1)
@@ -91,43 +92,52 @@ def _inflate(packed: bytes, size: int, at: int) -> bytes:
 
 def _decode(text: bytes, at: int) -> bytes:
     """Turns lines of a length letter and base-85 groups into bytes. Raises: Refused."""
-    lines = text.split(b"\n")
-    groups: list[bytes] = []
-    pieces: list[tuple[int, int]] = []
-    for line in lines:
+    # all lines but the last are full ones as git writes them: then they are cut out by stride
+    count = len(text) // _STRIDE
+    usual = count * _STRIDE
+    full = bytearray(text[:usual])
+    if (
+        text.count(b"\n", 0, usual) == count
+        and full[_STRIDE - 1 :: _STRIDE] == b"\n" * count
+        and full[::_STRIDE] == b"z" * count
+    ):
+        del full[_STRIDE - 1 :: _STRIDE]
+        del full[:: _STRIDE - 1]
+    else:
+        usual = 0
+        full = bytearray()
+    groups = [bytes(full)]
+    pieces = [(len(full) // 5 * 4, len(full) // 5 * 4)]
+    for line in text[usual:].split(b"\n") if usual < len(text) else ():
         length = _LENGTHS.get(line[0], 0) if line else 0
-        full = (len(line) - 1) // 5 * 4
-        if len(line) % 5 != 1 or not full - 4 < length <= full:
+        whole = (len(line) - 1) // 5 * 4
+        if len(line) % 5 != 1 or not whole - 4 < length <= whole:
             raise Refused("parse.binary", "a line has the wrong length", at)
         groups.append(line[1:])
-        pieces.append((length, full))
+        pieces.append((length, whole))
     raw = _base85(b"".join(groups), at)
-    if all(length == full for length, full in pieces[:-1]):
-        length, full = pieces[-1]
-        return raw[: len(raw) - (full - length)]
     out: list[bytes] = []
     place = 0
-    for length, full in pieces:
+    for length, whole in pieces:
         out.append(raw[place : place + length])
-        place += full
+        place += whole
     return b"".join(out)
 
 
 def _base85(digits: bytes, at: int) -> bytes:
-    """Decodes whole groups of five without a loop: one big number holds each group in a lane of 64 bits."""
+    """Decodes whole groups of five without a loop: one big number holds each group in a lane of five bytes."""
     values = digits.translate(_VALUES)
     if b"\xff" in values:
         raise Refused("parse.binary", "a character is not base 85", at)
-    count = len(values) // 5
     total = 0
     for column, power in enumerate(_POWERS):
-        lanes = bytearray(8 * count)
-        lanes[0::8] = values[column::5]
+        lanes = bytearray(len(values))
+        lanes[0::5] = values[column::5]
         total += int.from_bytes(lanes, "little") * power
-    wide = total.to_bytes(8 * count, "little")
-    if wide[4::8].strip(b"\0"):
+    wide = total.to_bytes(len(values), "little")
+    if wide[4::5].strip(b"\0"):
         raise Refused("parse.binary", "a group of base 85 is out of range", at)
-    out = bytearray(4 * count)
+    out = bytearray(len(values) // 5 * 4)
     for byte in range(4):
-        out[byte::4] = wide[3 - byte :: 8]
+        out[byte::4] = wide[3 - byte :: 5]
     return bytes(out)

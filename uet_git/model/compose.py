@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 _NEAR: Final = 64  # lines that a hunk may stand too early before the full search is asked
+_LINE_FEED: Final = 10
 _HASHES: Final = {40: "sha1", 64: "sha256"}
 
 
@@ -72,7 +73,7 @@ def _in_order(
     for hunk in hunks:
         old = hunk.old
         if hunk.old_start <= 1 or not hunk.trailing or old[-1:] != b"\n":
-            at = _bound(hunk, base, cursor, first=not placed)
+            at = _bound(hunk, base, cursor, budget, first=not placed)
         elif base.startswith(old, cursor):
             at = cursor
         else:
@@ -95,19 +96,26 @@ def _in_order(
     return b"".join(pieces), placed
 
 
-def _bound(hunk: Hunk, base: bytes, cursor: int, *, first: bool) -> int:
+def _bound(hunk: Hunk, base: bytes, cursor: int, budget: Work, *, first: bool) -> int:
     """Returns the one place for a hunk that is bound to the start or the end; -1 to have it looked at closely."""
     old = hunk.old
     if first and old == base:
         return 0
-    if not old or (hunk.trailing and old[-1:] != b"\n"):
+    if not old:
         return -1
     if hunk.old_start <= 1:
-        return 0 if first and hunk.trailing and base.startswith(old) else -1
+        plain = first and hunk.trailing and old[-1:] == b"\n"
+        return 0 if plain and base.startswith(old) else -1
     at = len(base) - len(old)
-    if at < cursor or not base.endswith(old):
+    if at < cursor or not base.endswith(old) or (at > cursor and base[at - 1] != _LINE_FEED):
         return -1
-    return at if at == cursor or base[at - 1] == 10 else -1
+    if (
+        hunk.trailing and at
+    ):  # old lines without a final line feed: no other line may begin like them
+        budget.spend_search(at, len(old), len(base))
+        if base.startswith(old) or base.find(b"\n" + old) != at - 1:
+            return -1
+    return at
 
 
 def _is_nearest(hunk: Hunk, base: bytes, at: int, offset: int, near: int, budget: Work) -> bool:
@@ -183,9 +191,12 @@ def undo_text(hunks: Sequence[Hunk], placements: Sequence[Placed], result: bytes
     pieces: list[bytes] = []
     cursor, line = 0, 1
     for hunk, placed in zip(hunks, placements, strict=True):
-        at = _skip_lines(result, cursor, placed.line - line)
-        if at < 0 or not _stands(hunk.new, result, at):
-            return None
+        skip = placed.line - line
+        at = result.find(hunk.new, cursor)
+        if at < 0 or result.count(b"\n", cursor, at) != skip or not _stands(hunk.new, result, at):
+            at = _skip_lines(result, cursor, skip)
+            if at < 0 or not _stands(hunk.new, result, at):
+                return None
         pieces.append(result[cursor:at])
         pieces.append(hunk.old)
         cursor = at + len(hunk.new)
@@ -206,8 +217,8 @@ def _undo_backwards(
 
 
 def _stands(lines: bytes, text: bytes, at: int) -> bool:
-    """Tells whether whole lines stand at the line start `at`; without a final line feed only at the end."""
-    if not text.startswith(lines, at):
+    """Tells whether these are whole lines at `at`; without a final line feed they are only at the end."""
+    if not text.startswith(lines, at) or (at and text[at - 1] != _LINE_FEED):
         return False
     return not lines or lines.endswith(b"\n") or at + len(lines) == len(text)
 

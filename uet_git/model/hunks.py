@@ -14,9 +14,10 @@ _HEADER: Final = re.compile(
     rb"@@ -([0-9]{1,10})(?:,([0-9]{1,10}))? \+([0-9]{1,10})(?:,([0-9]{1,10}))? @@[^\n]*\n"
 )
 _RUN_END: Final = re.compile(rb"\n(?=[^ +\-\\\n])")
-_ADDED: Final = re.compile(rb"(?:\n\+[^\n]*+)++")
-_REMOVED: Final = re.compile(rb"(?:\n-[^\n]*+)++")
+_ADDED: Final = re.compile(rb"\n\+[^\n]*+(?:\n\+[^\n]*+)*+")
+_REMOVED: Final = re.compile(rb"\n-[^\n]*+(?:\n-[^\n]*+)*+")
 _CHANGED: Final = re.compile(rb"\n[+-]")
+_SIGNATURE: Final = b"-- \n"
 _LARGEST: Final = 2**31 - 1
 _SHORTEST_MARKER: Final = 13  # bytes; git overlooks shorter ones at the end of the input
 
@@ -44,7 +45,11 @@ def read_hunks(data: bytes, at: int, line: int, room: int) -> Hunks:
         old_start, old_count, new_start, new_count, start = _numbers(data, at)
         before = start - 1
         found = _RUN_END.search(data, before)
-        end = found.start() + 1 if found else size
+        whole = end = found.start() + 1 if found else size
+        if data.startswith(_SIGNATURE, end - 4):
+            end -= 4
+        while data.startswith(b"\n\n", end - 2) and end > start + 1:
+            end -= 1
         last = end - 1
         added = data.count(b"\n+", before, last)
         removed = data.count(b"\n-", before, last)
@@ -56,13 +61,11 @@ def read_hunks(data: bytes, at: int, line: int, room: int) -> Hunks:
             and data.find(b"\n\\", before, last) < 0
             and data[last] == 10
         ):
-            old, new = _images(data[before:end], added, removed, kept)
-            leading, trailing = _context(data, before, end) if kept else (0, 0)
-            body = data[start:end]
+            old, new, leading, trailing = _images(data, before, end, added, removed, kept)
         else:
-            read = _read_slowly(data, start, end, at, old_count, new_count)
+            read = _read_slowly(data, start, whole, at, old_count, new_count)
             old, new, leading, trailing, added, removed, end = read
-            body = data[start:end]
+        body = data[start:end]
         hunks.append(
             Hunk(
                 old_start, old_count, new_start, new_count, old, new, leading, trailing, body, line
@@ -87,27 +90,40 @@ def _numbers(data: bytes, at: int) -> tuple[int, int, int, int, int]:
     return *numbers, found.end()
 
 
-def _images(region: bytes, added: int, removed: int, kept: int) -> tuple[bytes, bytes]:
-    """`region` is the hunk's lines with the line feed before them. Returns the old and the new image."""
+def _images(
+    data: bytes, before: int, end: int, added: int, removed: int, kept: int
+) -> tuple[bytes, bytes, int, int]:
+    """Reads the lines of `data[before + 1:end]`, whose numbers are known. Returns old, new, leading and trailing."""
     if not kept:
-        if not removed:
-            return b"", region.replace(b"\n+", b"\n")[1:]
-        if not added:
-            return region.replace(b"\n-", b"\n")[1:], b""
-    old = _ADDED.sub(b"", region) if added else region
-    new = _REMOVED.sub(b"", region) if removed else region
-    # two steps, because one step's result must not be read again by the next
-    old = old.replace(b"\n-", b"\n ").replace(b"\n ", b"\n")
-    new = new.replace(b"\n+", b"\n ").replace(b"\n ", b"\n")
-    return old[1:], new[1:]
+        head, change, tail, leading, trailing = b"", data[before : end - 1], b"\n", 0, 0
+    else:
+        found = _CHANGED.search(data, before, end)
+        assert found is not None
+        first = found.start()
+        last = data.rfind(b"\n+", first, end) if added else -1
+        if removed:
+            last = max(last, data.rfind(b"\n-", first, end))
+        behind = data.find(b"\n", last + 1)
+        leading, trailing = data.count(b"\n", before, first), data.count(b"\n", behind, end - 1)
+        head = data[before:first].replace(b"\n ", b"\n")
+        tail = data[behind:end].replace(b"\n ", b"\n")
+        change = data[first:behind]
+    inside = kept - leading - trailing
+    old = _one_side(change, b"\n-", _ADDED if added else None, inside) if removed or inside else b""
+    new = (
+        _one_side(change, b"\n+", _REMOVED if removed else None, inside) if added or inside else b""
+    )
+    return (head + old + tail)[1:], (head + new + tail)[1:], leading, trailing
 
 
-def _context(data: bytes, before: int, end: int) -> tuple[int, int]:
-    """Counts the context lines at either end of the lines in `data[before + 1:end]`, which hold a change."""
-    first = _CHANGED.search(data, before, end)
-    assert first is not None
-    last = max(data.rfind(b"\n+", before, end), data.rfind(b"\n-", before, end))
-    return data.count(b"\n", before, first.start()), data.count(b"\n", last + 1, end - 1)
+def _one_side(change: bytes, sign: bytes, other: re.Pattern[bytes] | None, inside: int) -> bytes:
+    """Returns the lines of one side; every line keeps the line feed before it, not the one behind it."""
+    if other is not None:
+        change = other.sub(b"", change)
+    if inside:
+        # two steps, because the first one's result must not be read again by the other
+        return change.replace(sign, b"\n ").replace(b"\n ", b"\n")
+    return change.replace(sign, b"\n")
 
 
 class _Side:
