@@ -189,6 +189,12 @@ MISTAKES: list[tuple[bytes, bytes, int, str]] = [
     ),
     (b'junit = "report.xml"', b'criteria = "x"', 15, "must be a table"),
     (b"[policy]", b"require_sandbox = true\n[policy]", 2, "`require_sandbox` is not supported yet"),
+    (
+        b"[policy]",
+        b'sandbox = "bubblewrap"\n[policy]',
+        2,
+        '`sandbox` must be one of "auto", "none"',
+    ),
     (b"[policy]", b'scratch_dir = "x"\n[policy]', 2, "absolute"),
     (b"[policy]", b"limits = 3\n[policy]", 2, "`limits` must be a table, [limits]"),
     (b"[gates.lint]", b"[gates.lint", 6, "not TOML"),

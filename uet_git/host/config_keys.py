@@ -17,7 +17,7 @@ KINDS: Final = (
 )
 MOMENTS: Final = ("pre-commit", "queue")
 PRESETS: Final = ("open", "standard", "strict")
-SANDBOXES: Final = ("auto", "bubblewrap", "unshare", "none")
+SANDBOXES: Final = ("auto", "none")  # one by name only once it is sure to be used
 HOOKS: Final = ("post-commit", "post-merge")
 GATE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

@@ -1,6 +1,6 @@
 """Small file powers: durable writes, locks that the kernel frees, what a path lies on.
 
-Paths are str or bytes, as `os` takes them. What the system refuses leaves here as an error of
+Paths are as `os` takes them. What the system refuses leaves here as an error of
 uet_git/errors.py.
 """
 
@@ -16,6 +16,7 @@ from typing import Final, NamedTuple, Self
 
 from uet_git.errors import DiskFull, IoFailed, UetError
 
+AnyPath = str | bytes | os.PathLike[str]
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 _NETWORK: Final = {
@@ -47,7 +48,7 @@ def os_errors(doing: str, *, read_only: type[UetError] = IoFailed) -> Iterator[N
         raise translated(exc, doing, read_only=read_only) from exc
 
 
-def fsync_dir(path: str | bytes) -> None:
+def fsync_dir(path: AnyPath) -> None:
     """Makes the names in a folder durable, where its file system can. Raises: OSError."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -59,7 +60,7 @@ def fsync_dir(path: str | bytes) -> None:
         os.close(fd)
 
 
-def write_atomic(path: str | bytes, data: bytes, mode: int = 0o600) -> None:
+def write_atomic(path: AnyPath, data: bytes, mode: int = 0o600) -> None:
     """Replaces a file durably: after a power loss it holds the old bytes or the new, never a mix.
 
     A symbolic link at `path` is replaced, not followed. Raises: DiskFull, IoFailed.
@@ -136,7 +137,7 @@ class Flock:
     process exclude each other.
     """
 
-    def __init__(self, path: str | bytes) -> None:
+    def __init__(self, path: AnyPath) -> None:
         self.path = path
         self._fd: int | None = None
 
@@ -222,7 +223,7 @@ class Flock:
         self.release()
 
 
-def _still_named(fd: int, path: str | bytes) -> bool:
+def _still_named(fd: int, path: AnyPath) -> bool:
     """Whether `path` still names the locked file: a folder removed and made again has another."""
     try:
         there = os.stat(path)
@@ -232,7 +233,7 @@ def _still_named(fd: int, path: str | bytes) -> bool:
     return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
 
 
-def network_file_system(path: str | bytes) -> str | None:
+def network_file_system(path: AnyPath) -> str | None:
     """The type of the network file system that a path lies (or would lie) on; None if local.
 
     Read from /proc/self/mountinfo (proc(5)); always None on systems without it.
