@@ -55,7 +55,9 @@ def quoted(text: bytes) -> bytes:
 
 def multipart(*parts: bytes, boundary: bytes = b"=-frontier") -> bytes:
     """A multipart/mixed mail of the given parts (their headers, a blank line, their text)."""
-    head = mail(more=b'Content-Type: multipart/mixed; boundary="%b"\n' % boundary, body=b"", tail=b"")
+    head = mail(
+        more=b'Content-Type: multipart/mixed; boundary="%b"\n' % boundary, body=b"", tail=b""
+    )
     inner = b"".join(b"--%b\n%b" % (boundary, part) for part in parts)
     return b"%bpreamble\n%b--%b--\nepilogue\n" % (head, inner, boundary)
 
@@ -83,11 +85,14 @@ CASES: dict[str, Case] = {
     "folded": Case(mail(b"A U\n Thor\n\t<a@example.com>")),
     "q word": Case(mail(b"=?UTF-8?q?A=20U_Th=C3=B6r?= <a@example.com>"), name="A U Thör".encode()),
     "b word": Case(
-        mail(b"=?utf-8?B?" + base64.b64encode("Ä Ü".encode()) + b"?= <a@example.com>"), name="Ä Ü".encode()
+        mail(b"=?utf-8?B?" + base64.b64encode("Ä Ü".encode()) + b"?= <a@example.com>"),
+        name="Ä Ü".encode(),
     ),
     "latin-1 word": Case(mail(b"=?iso-8859-1?Q?J=F6rg?= <a@example.com>"), name="Jörg".encode()),
-    "koi8-r word": Case(mail(b"=?koi8-r?B?6dfBzg==?= <a@example.com>"), name="Иван".encode()),
-    "joined words": Case(mail(b"=?utf-8?q?J=C3=B6?= =?utf-8?q?rg?= x <a@example.com>"), name="Jörg x".encode()),
+    "koi8-r word": Case(mail(b"=?koi8-r?B?4MzJyg==?= <a@example.com>"), name="Юлий".encode()),
+    "joined words": Case(
+        mail(b"=?utf-8?q?J=C3=B6?= =?utf-8?q?rg?= x <a@example.com>"), name="Jörg x".encode()
+    ),
     "word after text": Case(mail(b"Jo =?utf-8?q?=C3=B6?= <a@example.com>"), name="Jo ö".encode()),
     "quoted word": Case(mail(b'"=?utf-8?q?J=C3=B6rg?=" <a@example.com>'), name="Jörg".encode()),
     "raw utf-8": Case(mail("Jörg <a@example.com>".encode()), name="Jörg".encode()),
@@ -95,8 +100,12 @@ CASES: dict[str, Case] = {
     "nobody": Case(mail(b""), refused="parse.mail_author"),
     "only crud": Case(mail(b'"..." <a@example.com>'), refused="parse.mail_author"),
     "no address, no name": Case(mail(b"somebody"), refused="parse.mail_author"),
-    "no From": Case(SEPARATOR + b"Subject: x\nDate: " + DATE + b"\n\nbody\n" + TAIL, refused="parse.mail_author"),
-    "the last From counts": Case(mail(more=b"From: B <b@example.com>\n"), name=b"B", email=b"b@example.com"),
+    "no From": Case(
+        SEPARATOR + b"Subject: x\nDate: " + DATE + b"\n\nbody\n" + TAIL, refused="parse.mail_author"
+    ),
+    "the last From counts": Case(
+        mail(more=b"From: B <b@example.com>\n"), name=b"B", email=b"b@example.com"
+    ),
     "other case": Case(mail().replace(b"\nFrom:", b"\nFROM:").replace(b"Subject", b"subject")),
     "malformed word": Case(mail(b"=?utf-8?q <a@example.com>"), refused="parse.mail"),
     "unknown word charset": Case(mail(b"=?no-such?q?x?= <a@example.com>"), refused="parse.charset"),
@@ -109,16 +118,18 @@ CASES: dict[str, Case] = {
     "just re": Case(mail(subject=b"Re:"), message=b"Re:\n\nbody\n"),
     "folded subject": Case(mail(subject=b"[PATCH] a\n long\n\tt"), message=b"a long t\n\nbody\n"),
     "spaces": Case(mail(subject=b"[PATCH]   a   b\t c  "), message=b"a b c\n\nbody\n"),
-    "encoded brackets": Case(mail(subject=b"=?UTF-8?q?=5BPATCH=5D_t=C3=AFt?="), message="tït\n\nbody\n".encode()),
+    "encoded brackets": Case(
+        mail(subject=b"=?UTF-8?q?=5BPATCH=5D_t=C3=AFt?="), message="tït\n\nbody\n".encode()
+    ),
     "split encoded word": Case(
         mail(subject=b"[PATCH] =?UTF-8?q?one=20?=\n =?UTF-8?q?two?="), message=b"one two\n\nbody\n"
     ),
-    "no subject": Case(
-        mail().replace(b"Subject: [PATCH] title\n", b""), message=b"body\n"
-    ),
+    "no subject": Case(mail().replace(b"Subject: [PATCH] title\n", b""), message=b"body\n"),
     "empty subject, no body": Case(mail(subject=b"[PATCH 1/2]", body=b"\n"), message=b""),
     "nothing to say": Case(
-        mail(body=b"\n").replace(b"Subject: [PATCH] title\n", b""), refused="parse.no_message", git=False
+        mail(body=b"\n").replace(b"Subject: [PATCH] title\n", b""),
+        refused="parse.no_message",
+        git=False,
     ),
     "stray word in subject": Case(mail(subject=b"[PATCH] why =? breaks"), refused="parse.mail"),
     "encoded NUL": Case(mail(subject=b"=?utf-8?q?a=00b?="), refused="parse.mail"),
@@ -134,6 +145,8 @@ CASES: dict[str, Case] = {
     "compact, minus zone": Case(mail(date=b"20240101T102030-0130"), date=b"1704109830 -0130"),
     "raw": Case(mail(date=b"@1704100830 +0100")),
     "epoch": Case(mail(date=b"1704100830 +0100")),
+    "epoch and more": Case(mail(date=b"1704100830 Feb"), refused="parse.mail_date", git=False),
+    "far away": Case(mail(date=b"312024202420240102"), refused="parse.mail_date"),
     "zone name": Case(mail(date=b"Mon, 1 Jan 2024 10:20:30 CET")),
     "zone name and offset": Case(mail(date=b"Mon, 1 Jan 2024 10:20:30 +0100 (CET)")),
     "summer time": Case(mail(date=b"1 Jul 2024 10:20:30 PDT"), date=b"1719854430 -0700"),
@@ -152,35 +165,55 @@ CASES: dict[str, Case] = {
     "before time": Case(mail(date=b"Wed, 31 Dec 1969 10:00:00 +0000"), refused="parse.mail_date"),
     "after time": Case(mail(date=b"Fri, 1 Jan 2100 10:00:00 +0000"), refused="parse.mail_date"),
     "month 13": Case(mail(date=b"2024-13-32 10:00:00 +0000"), refused="parse.mail_date"),
-    "hour 25": Case(mail(date=b"Mon, 1 Jan 2024 25:00:00 +0000"), refused="parse.mail_date", git=False),
-    "zone 2500": Case(mail(date=b"Mon, 1 Jan 2024 10:20:30 +2500"), refused="parse.mail_date", git=False),
+    "hour 25": Case(
+        mail(date=b"Mon, 1 Jan 2024 25:00:00 +0000"), refused="parse.mail_date", git=False
+    ),
+    "zone 2500": Case(
+        mail(date=b"Mon, 1 Jan 2024 10:20:30 +2500"), refused="parse.mail_date", git=False
+    ),
     # where the message ends
     "no dashes": Case(mail(tail=b"\n" + DIFF)),
     "dashes and spaces": Case(mail(tail=TAIL.replace(b"---\n", b"---  \t\n", 1))),
-    "dashes and text": Case(mail(body=b"body\n\n---more\n----\n"), message=b"title\n\nbody\n\n---more\n----\n"),
+    "dashes and text": Case(
+        mail(body=b"body\n\n---more\n----\n"), message=b"title\n\nbody\n\n---more\n----\n"
+    ),
     "cvs index": Case(mail(tail=b"Index: new.txt\n=====\n" + DIFF)),
-    "indented diff is text": Case(mail(body=b"body\n diff --git a b\n"), message=b"title\n\nbody\n diff --git a b\n"),
+    "indented diff is text": Case(
+        mail(body=b"body\n diff --git a b\n"), message=b"title\n\nbody\n diff --git a b\n"
+    ),
     "first dashes count": Case(mail(body=b"body\n---\nnot in the message\n")),
-    "white space": Case(mail(body=b"\n\n\nbody  \t\n\n\n\n more\n\n\n"), message=b"title\n\nbody\n\n more\n"),
+    "white space": Case(
+        mail(body=b"\n\n\nbody  \t\n\n\n\n more\n\n\n"), message=b"title\n\nbody\n\n more\n"
+    ),
     "scissors stay": Case(
         mail(body=b"before\n-- >8 --\nafter\n"), message=b"title\n\nbefore\n-- >8 --\nafter\n"
     ),
     "no body": Case(mail(body=b""), message=b"title\n"),
-    "quoted From line": Case(mail(body=b"body\n>From here\n"), message=b"title\n\nbody\n>From here\n"),
+    "quoted From line": Case(
+        mail(body=b"body\n>From here\n"), message=b"title\n\nbody\n>From here\n"
+    ),
     "NUL in the body": Case(mail(body=b"bo\0dy\n"), refused="parse.mail"),
     # headers in the body
-    "in-body From": Case(mail(body=b"From: B <b@example.com>\n\nbody\n"), name=b"B", email=b"b@example.com"),
+    "in-body From": Case(
+        mail(body=b"From: B <b@example.com>\n\nbody\n"), name=b"B", email=b"b@example.com"
+    ),
     "in-body all": Case(
-        mail(body=b"\nfrom: B <b@example.com>\nSUBJECT: [x] other\nDate: 2024-01-01 00:00 +0000\n\nbody\n"),
+        mail(
+            body=b"\nfrom: B <b@example.com>\nSUBJECT: [x] other\nDate: 2024-01-01 00:00 +0000\n\nbody\n"
+        ),
         name=b"B",
         email=b"b@example.com",
         date=b"1704067200 +0000",
         message=b"other\n\nbody\n",
     ),
     "in-body folded": Case(mail(body=b"Subject: a\n  b\n c\n\nbody\n"), message=b"a b c\n\nbody\n"),
-    "in-body word": Case(mail(body=b"From: =?utf-8?q?J=C3=B6?= <b@c>\n\nbody\n"), name="Jö".encode(), email=b"b@c"),
+    "in-body word": Case(
+        mail(body=b"From: =?utf-8?q?J=C3=B6?= <b@c>\n\nbody\n"), name="Jö".encode(), email=b"b@c"
+    ),
     "in-body PATCH": Case(mail(body=b"[PATCH] other\n\nbody\n"), message=b"other\n\nbody\n"),
-    "in-body separator": Case(mail(body=b">" + SEPARATOR + b"From: B <b@c>\n\nbody\n"), name=b"B", email=b"b@c"),
+    "in-body separator": Case(
+        mail(body=b">" + SEPARATOR + b"From: B <b@c>\n\nbody\n"), name=b"B", email=b"b@c"
+    ),
     "in-body without blank": Case(mail(body=b"From: B <b@c>\nbody\n"), name=b"B", email=b"b@c"),
     "in-body twice": Case(
         mail(body=b"From: B <b@c>\nFrom: C <c@d>\n\nbody\n"),
@@ -188,7 +221,9 @@ CASES: dict[str, Case] = {
         email=b"b@c",
         message=b"title\n\nFrom: C <c@d>\n\nbody\n",
     ),
-    "in-body too late": Case(mail(body=b"x\n\nFrom: B <b@c>\n"), message=b"title\n\nx\n\nFrom: B <b@c>\n"),
+    "in-body too late": Case(
+        mail(body=b"x\n\nFrom: B <b@c>\n"), message=b"title\n\nx\n\nFrom: B <b@c>\n"
+    ),
     "in-body second paragraph": Case(
         mail(body=b"From: B <b@c>\n\nDate: 2024-01-01\n"),
         name=b"B",
@@ -196,27 +231,48 @@ CASES: dict[str, Case] = {
         message=b"title\n\nDate: 2024-01-01\n",
     ),
     "in-body other header": Case(mail(body=b"Cc: B <b@c>\n"), message=b"title\n\nCc: B <b@c>\n"),
-    "in-body at the end": Case(mail(body=b"From: B <b@c>\n"), name=b"B", email=b"b@c", message=b"title\n"),
+    "in-body at the end": Case(
+        mail(body=b"From: B <b@c>\n"), name=b"B", email=b"b@c", message=b"title\n"
+    ),
     # charsets and transfer encodings
-    "utf-8": Case(mail(body=_LATIN.decode("latin-1").encode(), more=mime(b"UTF-8")), message=_CODED),
+    "utf-8": Case(
+        mail(body=_LATIN.decode("latin-1").encode(), more=mime(b"UTF-8")), message=_CODED
+    ),
     "latin-1": Case(mail(body=_LATIN, more=mime(b"iso-8859-1")), message=_CODED),
     "undeclared utf-8": Case(mail(body="Café\n".encode()), message=_CODED),
     "undeclared latin-1": Case(mail(body=_LATIN), message=_CODED),
-    "mixed": Case(mail(body=b"\xc3\xa9 \xe9 \xed\xa0\x80\n"), message="title\n\né é í\xa0\x80\n".encode()),
+    "mixed": Case(
+        mail(body=b"\xc3\xa9 \xe9 \xed\xa0\x80\n"), message="title\n\né é í\xa0\x80\n".encode()
+    ),
     "noncharacter": Case(mail(body=b"\xef\xbf\xbf\n"), message="title\n\nï¿¿\n".encode()),
     "quoted charset": Case(mail(body=_LATIN, more=mime(b'"ISO-8859-1"')), message=_CODED),
-    "windows": Case(mail(body=b"\x93x\x94\n", more=mime(b"windows-1252")), message="title\n\n“x”\n".encode()),
-    "koi8-r": Case(mail(body=b"\xe9\xd7\xc1\xce\n", more=mime(b"KOI8-R")), message="title\n\nИван\n".encode()),
+    "windows": Case(
+        mail(body=b"\x93x\x94\n", more=mime(b"windows-1252")), message="title\n\n“x”\n".encode()
+    ),
+    "koi8-r": Case(
+        mail(body=b"\xe0\xcc\xc9\xca\n", more=mime(b"KOI8-R")), message="title\n\nЮлий\n".encode()
+    ),
     "iso-2022-jp": Case(
-        mail(body="日本\n".encode("iso2022_jp"), more=mime(b"iso-2022-jp", b"7bit")), message="title\n\n日本\n".encode()
+        mail(body="日本\n".encode("iso2022_jp"), more=mime(b"iso-2022-jp", b"7bit")),
+        message="title\n\n日本\n".encode(),
     ),
     "wrong charset": Case(mail(body=_LATIN, more=mime(b"us-ascii")), refused="parse.charset"),
     "unknown charset": Case(mail(more=mime(b"x-unknown")), refused="parse.charset"),
     "quoted-printable": Case(
-        mail(more=mime(b"utf-8", b"quoted-printable"), body=quoted("Café\n".encode() + TAIL), tail=b""), message=_CODED
+        mail(
+            more=mime(b"utf-8", b"quoted-printable"),
+            body=quoted("Café\n".encode() + TAIL),
+            tail=b"",
+        ),
+        message=_CODED,
     ),
     "soft line breaks": Case(
-        mail(more=mime(b"utf-8", b"Quoted-Printable"), body=b"Caf=C3=\n=A9\n" + quoted(TAIL), tail=b""), message=_CODED
+        mail(
+            more=mime(b"utf-8", b"Quoted-Printable"),
+            body=b"Caf=C3=\n=A9\n" + quoted(TAIL),
+            tail=b"",
+        ),
+        message=_CODED,
     ),
     "base64": Case(
         mail(
@@ -227,7 +283,11 @@ CASES: dict[str, Case] = {
         message=_CODED,
     ),
     "damaged base64": Case(
-        mail(more=mime(b"utf-8", b"base64"), body=base64.encodebytes(b"body\n" + TAIL) + b"*\n", tail=b""),
+        mail(
+            more=mime(b"utf-8", b"base64"),
+            body=base64.encodebytes(b"body\n" + TAIL) + b"*\n",
+            tail=b"",
+        ),
         refused="parse.mail",
         git=False,
     ),
@@ -241,21 +301,31 @@ CASES: dict[str, Case] = {
         message=b"title\n\nbody that goes on\n stuffed\n",
     ),
     "flowed, delsp": Case(
-        mail(more=b"Content-Type: text/plain; delsp=yes; format=flowed\n", body=b"bo \ndy\n", tail=b"---\n" + DIFF)
+        mail(
+            more=b"Content-Type: text/plain; delsp=yes; format=flowed\n",
+            body=b"bo \ndy\n",
+            tail=b"---\n" + DIFF,
+        )
     ),
     "flowed diff": Case(
-        mail(more=b"Content-Type: text/plain; format=flowed\n", tail=TAIL.replace(b"+foo", b"+foo ")),
+        mail(
+            more=b"Content-Type: text/plain; format=flowed\n", tail=TAIL.replace(b"+foo", b"+foo ")
+        ),
         refused="parse.mail",
         git=False,
     ),
     # multipart
     "patch attached": Case(
-        multipart(b"Content-Type: text/plain\n\nbody\n", b"Content-Type: text/x-patch; name=x.patch\n\n" + DIFF)
+        multipart(
+            b"Content-Type: text/plain\n\nbody\n",
+            b"Content-Type: text/x-patch; name=x.patch\n\n" + DIFF,
+        )
     ),
     "patch attached, coded": Case(
         multipart(
             b"Content-Type: text/plain; charset=iso-8859-1\n\n" + _LATIN,
-            b"Content-Type: text/x-patch\nContent-Transfer-Encoding: base64\n\n" + base64.encodebytes(TAIL),
+            b"Content-Type: text/x-patch\nContent-Transfer-Encoding: base64\n\n"
+            + base64.encodebytes(TAIL),
         ),
         message=_CODED,
     ),
@@ -274,25 +344,37 @@ CASES: dict[str, Case] = {
         ),
         git=False,
     ),
-    "only HTML": Case(multipart(b"Content-Type: text/html\n\n<p>body</p>\n"), refused="parse.mail", git=False),
+    "only HTML": Case(
+        multipart(b"Content-Type: text/html\n\n<p>body</p>\n"), refused="parse.mail", git=False
+    ),
     "no such boundary": Case(
-        mail(more=b"Content-Type: multipart/mixed; boundary=gone\n"), refused="parse.mail", git=False
+        mail(more=b"Content-Type: multipart/mixed; boundary=gone\n"),
+        refused="parse.mail",
+        git=False,
     ),
     # the shape of the file
     "no separator": Case(mail().removeprefix(SEPARATOR)),
-    "other headers first": Case(b"Received: from x\n\tby y\nMessage-Id: <1@x>\n" + mail().removeprefix(SEPARATOR)),
+    "other headers first": Case(
+        b"Received: from x\n\tby y\nMessage-Id: <1@x>\n" + mail().removeprefix(SEPARATOR)
+    ),
     "blank lines first": Case(b"\n\n" + mail()),
-    "real mailer's separator": Case(b"From a@example.com Mon Jan  1 10:20:30 2024\n" + mail().removeprefix(SEPARATOR)),
+    "real mailer's separator": Case(
+        b"From a@example.com Mon Jan  1 10:20:30 2024\n" + mail().removeprefix(SEPARATOR)
+    ),
     "wire line ends": Case(
         mail(tail=b"---\n").replace(b"\n", b"\r\n") + DIFF.replace(b"+foo\n", b"+foo\r\n"),
         diff=b"---\r\n" + DIFF.replace(b"+foo\n", b"+foo\r\n"),
     ),
     "CRs in the diff stay": Case(
-        mail(tail=b"---\n" + DIFF.replace(b"+foo\n", b"+foo\r\n")), diff=b"---\n" + DIFF.replace(b"+foo\n", b"+foo\r\n")
+        mail(tail=b"---\n" + DIFF.replace(b"+foo\n", b"+foo\r\n")),
+        diff=b"---\n" + DIFF.replace(b"+foo\n", b"+foo\r\n"),
     ),
     "hg": Case(
         b"# HG changeset patch\n# User A U Thor <a@example.com>\n# Date 1704100830 -3600\n"
-        b"#      Mon Jan 01 10:20:30 2024 +0100\n# Node ID 0123\n# Parent  4567\ntitle\n\nbody\n\n" + DIFF
+        b"#      Mon Jan 01 10:20:30 2024 +0100\n# Node ID 0123\n# Parent  4567\ntitle\n\nbody\n\n"
+        + DIFF
     ),
-    "stgit": Case(b"title\n\nFrom: A U Thor <a@example.com>\nDate: " + DATE + b"\n\nbody\n---\n" + DIFF),
+    "stgit": Case(
+        b"title\n\nFrom: A U Thor <a@example.com>\nDate: " + DATE + b"\n\nbody\n---\n" + DIFF
+    ),
 }

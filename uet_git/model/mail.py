@@ -1,5 +1,7 @@
 """bytes -> author, date, message, diff: what `git am --keep-cr` would commit, or a refusal; never an exception."""
 
+from typing import Final
+
 from uet_git.model import foreign, mailheaders, message
 from uet_git.model.charset import UnreadableError, to_utf8, valid_utf8
 from uet_git.model.inbody import InBody
@@ -10,6 +12,8 @@ from uet_git.model.mbox import SPACES, Kind, kind, spans, split
 from uet_git.model.records import Finding, Mail
 
 __all__ = ["Kind", "kind", "read", "spans", "split"]
+
+_MAX_MESSAGE: Final = 1024 * 1024  # bytes
 
 
 def read(piece: bytes) -> Mail:
@@ -85,9 +89,11 @@ def _cut(found: list[Part]) -> tuple[InBody, bytes, bytes]:
     inner = InBody()
     texts: list[bytes] = []
     for number, part in enumerate(found):
-        start = inner.skip(part.data, part.start, part.end)
-        broken = BREAK.search(part.data, start - 1, part.end)
+        broken = BREAK.search(part.data, part.start - 1, part.end)
         end = broken.start() + 1 if broken else part.end
+        if end - part.start > _MAX_MESSAGE:
+            raise UnreadableError("parse.mail", "the message is longer than 1 MB")
+        start = inner.skip(part.data, part.start, end)
         texts.append(to_utf8(part.data[start:end], part.charset))
         if broken:
             inner.end()

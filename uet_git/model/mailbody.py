@@ -2,7 +2,7 @@
 
 import re
 from binascii import Error as Base64Error
-from binascii import a2b_base64
+from binascii import a2b_base64, a2b_qp
 from typing import Final, NamedTuple
 
 from uet_git.model.charset import UnreadableError
@@ -15,6 +15,7 @@ BREAK: Final = re.compile(rb"\n(?:diff -|Index: |---(?: (?:[^ \t\n\r]|\Z)|[ \t\r
 _DIFF: Final = re.compile(rb"\n(?:diff -|Index: |--- [^ \t\n\r])")
 _LINE: Final = re.compile(rb"[^\n]*\n|[^\n]+")
 _MAX_DEPTH: Final = 5
+_MAX_PARTS: Final = 100
 _QP: Final = re.compile(rb"=(\n|\Z|[0-9A-Fa-f]{2})")
 _BASE64_LINE: Final = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
 _SKIPPED: Final = re.compile(
@@ -105,7 +106,8 @@ def _unflowed(text: bytes, drop: int) -> bytes:
     """
     out = bytearray(b"\n")
     last_soft = -1
-    for raw in _LINE.findall(text, 1):
+    for found in _LINE.finditer(text, 1):
+        raw = found[0]
         if raw.rstrip(b"\r\n") == b"-- ":
             out += raw
             continue
@@ -126,6 +128,8 @@ def _from_quoted_printable(text: bytes, *, wire: bool) -> bytes:
     """`wire`: the mail was saved with CRLF line ends, which belong to the transport; an encoded CR is `=0D`."""
     if wire:
         text = text.replace(b"\r\n", b"\n")
+    if b"==" not in text and b"=\r" not in text:
+        return a2b_qp(text)
     return _QP.sub(lambda m: bytes((int(m[1], 16),)) if len(m[1]) == 2 else b"", text)
 
 
@@ -149,26 +153,25 @@ def _base64_run(run: bytes) -> bytes:
 def _multipart(data: bytes, start: int, kind: _Type) -> list[Part]:
     """Walks the lines that begin with the open boundary; nested multiparts open and close their own."""
     found: list[Part] = []
-    open_boundaries = [kind.boundary]
+    boundaries = [kind.boundary]
+    seen = 0
     at = _next_boundary(data, start, kind.boundary)
-    while at < len(data) and open_boundaries:
-        line_end = data.find(b"\n", at) + 1 or len(data)
-        if data.startswith(b"--", at + len(open_boundaries[-1])):
-            open_boundaries.pop()
-            if open_boundaries:
-                at = _next_boundary(data, line_end, open_boundaries[-1])
-            continue
-        fields, body = read_fields(data, line_end)
-        inner = _content_type(fields)
-        if inner.boundary:
-            if len(open_boundaries) == _MAX_DEPTH:
-                raise UnreadableError("parse.mail", "its parts are nested too deeply")
-            open_boundaries.append(inner.boundary)
-            at = _next_boundary(data, body, inner.boundary)
-            continue
-        at = _next_boundary(data, body, open_boundaries[-1])
-        if not _SKIPPED.match(inner.media):
-            found.append(_part(data, body, at, fields, inner))
+    while at < len(data) and boundaries:
+        seen += 1
+        if seen > _MAX_PARTS or len(boundaries) > _MAX_DEPTH:
+            raise UnreadableError("parse.mail", "it has too many parts")
+        body = data.find(b"\n", at) + 1 or len(data)
+        if data.startswith(b"--", at + len(boundaries[-1])):
+            boundaries.pop()
+        else:
+            fields, body = read_fields(data, body)
+            inner = _content_type(fields)
+            if inner.boundary:
+                boundaries.append(inner.boundary)
+            elif not _SKIPPED.match(inner.media):
+                end = _next_boundary(data, body, boundaries[-1])
+                found.append(_part(data, body, end, fields, inner))
+        at = _next_boundary(data, body, boundaries[-1]) if boundaries else len(data)
     if not found:
         raise UnreadableError("parse.mail", "none of its parts is plain text")
     return found

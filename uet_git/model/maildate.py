@@ -77,6 +77,7 @@ _TOKEN: Final = re.compile(
     rb"|(?P<sign>[+-])(?P<zone>[0-9]+)(?::(?P<minutes>[0-9]+))?"
 )
 _LATEST: Final = 4102444799  # 2099-12-31T23:59:59Z, the end of git's own calendar
+_GIT_UNSET: Final = -1  # git takes the zone -0001 for none at all
 _EPOCH_DIGITS: Final = 100_000_000  # a first number from here on is seconds since the epoch
 
 
@@ -94,7 +95,8 @@ def parse(text: bytes) -> bytes | None:
         day, month, year, hour, minute, second, sign, zone_hour, zone_minute = usual.groups()
         stamp = _seconds(int(year), _MONTH_OF[month], int(day), int(hour), int(minute), int(second))
         zone = int(zone_hour) * 60 + int(zone_minute)
-        return _raw(stamp, -zone if sign == b"-" else zone)
+        if zone != -_GIT_UNSET or sign == b"+":
+            return _raw(stamp, -zone if sign == b"-" else zone)
     reading = _Reading()
     try:
         return reading.of(text)
@@ -148,6 +150,8 @@ class _Reading:
 
     def _result(self) -> bytes | None:
         if self.epoch is not None:
+            if not self._untouched() or self.epoch > _LATEST:
+                return None
             zone = _local_zone(self.epoch) if self.zone is None else self.zone
             return _raw(self.epoch, zone, is_utc=True)
         if self.year is None or self.month is None or self.day is None or self.clock is None:
@@ -186,13 +190,15 @@ class _Reading:
             raise _UnclearError
         if hour >= 24 or minute >= 60:
             raise _UnclearError
-        zone = hour * 60 + minute
-        self.zone = -zone if sign == b"-" else zone
+        zone = -(hour * 60 + minute) if sign == b"-" else hour * 60 + minute
+        if zone == _GIT_UNSET:
+            raise _UnclearError
+        self.zone = zone
 
     def _numbers(self, text: bytes, found: re.Match[bytes]) -> int:
         """Takes one number, or two or three joined by one separator; gives the offset behind what it took."""
         number = int(found["number"])
-        if number >= _EPOCH_DIGITS and self._untouched():
+        if number >= _EPOCH_DIGITS and self.epoch is None and self._untouched():
             self.epoch = number
             return found.end("number")
         if found["sep"] == b":":
@@ -206,7 +212,7 @@ class _Reading:
         return at
 
     def _untouched(self) -> bool:
-        fields = (self.year, self.month, self.day, self.clock, self.epoch)
+        fields = (self.year, self.month, self.day, self.clock)
         return all(field is None for field in fields)
 
     def _set_clock(self, hour: int, minute: int, second: int) -> None:

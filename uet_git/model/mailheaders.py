@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from uet_git.model.charset import UnreadableError, to_utf8
 from uet_git.model.ident import without_crud
-from uet_git.model.mbox import SPACES
+from uet_git.model.mbox import MAX_HEADERS, SPACES
 
 Fields = dict[bytes, bytes]
 
@@ -35,9 +35,14 @@ class Numbers(NamedTuple):
 
 
 def read_fields(data: bytes, start: int) -> tuple[Fields, int]:
-    """Reads header lines from offset `start`: values by lower-case name (the last wins) and the body's offset."""
-    found = _BLOCK.match(data, start)
+    """Reads header lines from offset `start`: values by lower-case name (the last wins) and the body's offset.
+
+    Raises: UnreadableError (more than MAX_HEADERS bytes of them).
+    """
+    found = _BLOCK.match(data, start, start + MAX_HEADERS)
     assert found is not None
+    if found.end() - start == MAX_HEADERS:
+        raise UnreadableError("parse.mail", "its headers are longer than 64 KB")
     block = found[0]
     fields: Fields = {}
     folded = b"\n " in block or b"\n\t" in block

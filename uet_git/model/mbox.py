@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Final
 
+MAX_HEADERS: Final = 64 * 1024
+"""Bytes of header lines that are looked at; a mail with more is refused."""
 SPACES: Final = b" \t\n\r"
 """What git calls white space; vertical tab and form feed are not."""
 
@@ -38,7 +40,7 @@ def kind(data: bytes) -> Kind:
         return Kind.MAIL
     if _STGIT.match(data, start) and not _TELLING.match(data, start):
         return Kind.STGIT
-    found = _HEADERS.match(data, start)
+    found = _HEADERS.match(data, start, start + MAX_HEADERS)
     return Kind.MAIL if found and _TELLING.search(found[1]) else Kind.DIFF
 
 
