@@ -398,12 +398,13 @@ def test_spawns_per_landing(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
     new = next_commit(repo, {"a": b"2\n", "n": b"n\n"})
     tree = holder(repo)
-    changes = tree_changes(tree, "HEAD", new)
+    old = git(repo, "rev-parse", "HEAD").decode().strip()
+    changes = tree_changes(tree, old, new)
     calls: list[object] = []
     real = process.start
     monkeypatch.setattr(process, "start", lambda argv, **k: calls.append(argv) or real(argv, **k))
     with BringAlong(tree) as along:
-        assert along.prepare("HEAD", new, changes) is None
+        assert along.prepare(old, new, changes) is None
         along.finish()
     assert len(calls) <= 2
 

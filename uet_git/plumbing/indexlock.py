@@ -54,7 +54,7 @@ class IndexLock:
             os.close(fd)
             raise
         finally:
-            os.unlink(own)
+            remove_file(own)
         self._fd = fd
         for left in (self.private, self.private + ".lock"):
             remove_file(left)

@@ -55,6 +55,9 @@ class Pathwise:
             goes_on = change.path not in behind or self._is_torn(change)
             if not goes_on or not self._put(change):
                 left.append(change.path)
+        for change in ours:
+            if not change.new_mode and self._has_real_parents(change.path):
+                remove_empty_parents(self._root, change.path)
         return sorted(left)
 
     def _unlike(self, entries: Mapping[bytes, _Entry]) -> set[bytes]:
@@ -104,9 +107,7 @@ class Pathwise:
         if not self._has_real_parents(change.path):
             return False
         if not change.new_mode:
-            remove_file(path)
-            remove_empty_parents(self._root, change.path)
-            return True
+            return remove_file(path)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         if stat.S_ISDIR(kind(path)):
             try:
