@@ -121,7 +121,7 @@ def test_a_lock_file_made_anew_is_the_one_that_counts(tmp_path: Path) -> None:
     old, waiting = Flock(path), Flock(path)
     old.acquire()
     got: list[bool] = []
-    waiter = threading.Thread(target=lambda: got.append(waiting.acquire(5)))
+    waiter = threading.Thread(target=lambda: got.append(waiting.acquire()))
     waiter.start()
     time.sleep(0.05)
     path.unlink()

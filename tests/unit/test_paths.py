@@ -320,14 +320,16 @@ def test_links_are_followed_through_the_tree() -> None:
         b"d/s": (SYMLINK, "s"),
         b"loop": (SYMLINK, "loop"),
         b"out": (SYMLINK, "out"),
+        b"abs": (SYMLINK, "abs"),
     }
-    blobs = {"up": b"d", "s": b"..", "loop": b"loop", "out": b"../outside"}
+    blobs = {"up": b"d", "s": b"..", "loop": b"loop", "out": b"../outside", "abs": b"/etc"}
     for target, escapes in (
         (b"d/s/../x", True),
         (b"d/s/x", False),
         (b"up/x", False),
         (b"out/x", True),
         (b"out", True),
+        (b"abs/x", True),
         (b"up/../../x", True),
         (b"up/s", False),
     ):
@@ -397,6 +399,12 @@ def test_writing_through_a_link_of_the_base_is_named() -> None:
             blobs={"t": b"a"},
         )
     } == {"path.through_symlink"}
+
+
+def test_a_link_that_gives_way_to_a_folder_is_no_link() -> None:
+    gone_link = TreeChange(b"ln", SYMLINK, "t", 0, "")
+    below = TreeChange(b"ln/x", 0, "", REGULAR, "b")
+    assert in_tree([gone_link, below], base={b"ln": (SYMLINK, "t")}) == []
 
 
 def test_modes_that_need_a_person_or_are_none() -> None:

@@ -1,4 +1,4 @@
-"""UTC now, monotonic seconds, and ULIDs (ulid spec: 48 bits of ms since the epoch, 80 random bits, Crockford base 32)."""
+"""UTC now, monotonic seconds, and ULIDs (48 bits of ms since the epoch, 80 random bits, Crockford base 32)."""
 
 import os
 import time
