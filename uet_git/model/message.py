@@ -46,9 +46,9 @@ def with_trailer(message: bytes, key: bytes, value: bytes) -> bytes:
 
 def rename_trailer(message: bytes, old: bytes, new: bytes) -> bytes:
     """Renames every trailer `old` (in any case) to `new`; other lines, and the like in other paragraphs, stay."""
-    block = _trailer_block(message)
-    if block.start == block.end:
+    if old.lower() not in message.lower():
         return message
+    block = _trailer_block(message)
     out = [message[: block.start]]
     done = block.start
     for found in _trailers(message, block):
