@@ -52,6 +52,12 @@ class LooserThanBase(UsageError):
     code = "usage.looser"
 
 
+class MergeInRange(UsageError):
+    """The commit range contains a merge, which a series of patches cannot carry."""
+
+    code = "parse.merge_in_range"
+
+
 class NotARepository(UetError):
     """This is not a git repository."""
 

@@ -118,6 +118,16 @@ class Entries:
         )
         return list({e.entry_id: e for e in found}.values())
 
+    def last_landed_on(self, path: str, among: int = 2_000) -> Entry | None:
+        """The newest landed entry whose patch names `path`, looked for among so many of the newest entries."""
+        row = self._db.execute(
+            "SELECT e.entry_id FROM (SELECT entry_id, patch_id, seq, state FROM entries ORDER BY seq DESC LIMIT ?) e"
+            " JOIN patches p USING (patch_id) WHERE e.state = 'committed'"
+            " AND EXISTS (SELECT 1 FROM json_each(p.files_touched) WHERE value = ?) ORDER BY e.seq DESC LIMIT 1",
+            (among, path),
+        ).fetchone()
+        return self.get(row[0]) if row else None
+
     def series(self, series_id: str) -> Series | None:
         """One series."""
         row = self._db.execute("SELECT * FROM series WHERE series_id = ?", (series_id,)).fetchone()

@@ -108,6 +108,23 @@ def range_mails(git: Git, text: str, target: str = "HEAD") -> Mails | MergeInRan
     return _split(out, [row[0] for row in listed])
 
 
+def squashed(git: Git, text: str, target: str = "HEAD") -> tuple[bytes, str, str | None]:
+    """A range or branch as one diff, with a message that lists its commits, and the commit it starts from.
+
+    Merges may be in it. Raises: as `range_mails`.
+    """
+    start, end = _ends(git, text, target)
+    before = start or git.empty_tree
+    with tempfile.TemporaryDirectory(prefix="uet-harvest-") as folder:
+        plain = aside.make(folder, git)
+        diff = plain.run(
+            *(*aside.OPTIONS, "diff", *_DIFF, before, end, "--"), env=aside.environment(git)
+        ).out
+    asked = [end, *([f"^{start}"] if start else [])]
+    titles = git.text("log", "--reverse", "--no-show-signature", "--format=* %s", *asked)
+    return diff, f"Squash {text}\n\n{titles}\n", start
+
+
 def worktree_diff(git: Git) -> Uncommitted:
     """Reads all uncommitted changes of the work tree that `git` was discovered from, untracked files included.
 

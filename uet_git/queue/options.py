@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 
 
 class Source(NamedTuple):
-    """One argument of a call: its name for messages, its bytes, and the commit it was made from, if known."""
+    """One argument of a call: its name and bytes; the commit it was made from and a message, if known."""
 
     name: str
     data: bytes
     base: str | None = None
+    message: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -331,11 +331,8 @@ class _Intake:
 
     def _row(self, part: Part, stored: StoredPatch, entry_id: str) -> dict[str, Any]:
         options, mail = self.options, part.judged.mail
-        given = (
-            message.clean(options.message.encode("utf-8", "backslashreplace"))
-            if options.message
-            else b""
-        )
+        own = options.message or part.source.message
+        given = message.clean(own.encode("utf-8", "backslashreplace")) if own else b""
         text = _text(given or mail.message or f"Apply {_shown(part.source.name)}\n".encode())
         author = options.author or (tuple(map(_text, mail.author)) if mail.author else (None, None))
         row: dict[str, Any] = {

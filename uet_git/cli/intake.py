@@ -1,0 +1,340 @@
+"""submit, apply, wait: patches in, patches landed."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from uet_git.cli import arguments, views
+from uet_git.cli.live import Live
+from uet_git.cli.render import Output, command
+from uet_git.errors import UsageError
+from uet_git.host.files import Holder
+from uet_git.model import display, order
+from uet_git.model.entry import PRIORITIES, Entry
+from uet_git.project import Project
+from uet_git.queue import anchor, forecast, line, lock
+from uet_git.queue import submit as intake
+from uet_git.queue.options import Options, Source
+
+IDS = ("phase_id", "workstream_id", "execution_request_id", "prompt_id", "tool_run_id")
+GATE_ERROR = 3
+BUSY = 4
+
+
+def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--json and --quiet, on every command."""
+    function = click.option("-q", "--quiet", is_flag=True, help="No notices on stderr.")(function)
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Print one JSON document on stdout."
+    )(function)
+
+
+def patch_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What may be said beside a patch (submit and apply take the same)."""
+    for option in reversed(
+        (
+            click.option("--onto", metavar="BRANCH", help="Land on this branch."),
+            click.option("--worktree", metavar="[DIR]", is_flag=False, flag_value=".", default=None,
+                         help="Take the uncommitted changes of a work tree, untracked files included."),
+            click.option("--squash", is_flag=True, help="Take a range or branch as one patch."),
+            click.option("-m", "--message", help="The commit message, instead of the patch's own."),
+            click.option("--author", metavar="'NAME <EMAIL>'", help="The author, instead of the patch's own."),
+            click.option("-s", "--signoff", is_flag=True, help="Add your Signed-off-by."),
+            click.option("--depends-on", type=int, multiple=True, metavar="N", help="Land only after change N."),
+            click.option("--priority", type=click.Choice(PRIORITIES), default="normal", show_default=True,
+                         help="Higher goes first."),
+            click.option("--independent", is_flag=True, help="Several patches are not one series."),
+            click.option("--atomic", is_flag=True, help="All patches of the series land, or none."),
+            click.option("--replaces", type=int, metavar="N", help="The next revision of change N."),
+            click.option("--replaces-series", type=int, metavar="N", help="The next version of the series of N."),
+            click.option("--scope", multiple=True, metavar="GLOB", help="Files that the patch may touch."),
+            click.option("--issue", metavar="REF", help="The issue that the patch belongs to."),
+            click.option("--origin", metavar="TOOL", help="The tool that made the patch; you then act as agent:TOOL."),
+            click.option("--origin-json", metavar="JSON|@FILE", help="More about where the patch comes from."),
+            click.option("--allow-behind", is_flag=True, help="Land although the branch is behind its upstream."),
+            click.option("--dry-run", is_flag=True, help="Say what would happen, and change nothing."),
+        )
+    ):  # fmt: skip
+        function = option(function)
+    return output_options(function)
+
+
+@click.command(name="submit")
+@click.argument("patches", nargs=-1, metavar="[FILE|-|RANGE|BRANCH]...")
+@patch_options
+def submit(patches: tuple[str, ...], **given: Any) -> int:
+    """Hand in patches: diffs, mails, an mbox, a commit range or a branch.
+
+    Each becomes an entry of the ledger and waits in the queue until `uet-git apply`.
+    """
+    out = Output(as_json=given["as_json"], quiet=given["quiet"])
+    if not patches and given["worktree"] is None:
+        raise click.UsageError("name at least one patch, or --worktree")
+    with Project.open(origin=given["origin"]) as project:
+        options = _options(project, given, like_am=False)
+        read = arguments.read(
+            project, patches, options.target, squash=given["squash"], worktree=given["worktree"]
+        )
+        if read.entries:
+            raise UsageError(
+                f"{read.entries[0].label} is in the ledger already",
+                next=("uet-git", "apply", read.entries[0].label),
+            )
+        if given["dry_run"]:
+            return _preview(out, project, read.sources, options)
+        _ensure_ledger(out, project)
+        done = intake.submit(project, read.sources, options)
+        said = forecast.of(project, [d.entry for d in done])
+        anchor.anchor_now(project)
+        return _print_submitted(out, project, done, said)
+
+
+@click.command(name="apply")
+@click.argument("patches", nargs=-1, metavar="[FILE|-|RANGE|BRANCH|NUMBER]...")
+@patch_options
+@click.option("--no-wait", is_flag=True, help="Do not wait for another apply; exit with 4.")
+@click.option("--watch", is_flag=True, help="Keep draining the queue until Ctrl-C.")
+def apply(patches: tuple[str, ...], no_wait: bool, watch: bool, **given: Any) -> int:
+    """Land patches: those named and what they depend on, or the whole queue.
+
+    Each patch is composed on the branch's tip, tested by the gates of the tip's uet.toml on exactly the tree that
+    would land, and committed. What fails is set aside.
+    """
+    out = Output(as_json=given["as_json"], quiet=given["quiet"])
+    named = bool(patches) or given["worktree"] is not None
+    with Project.open(origin=given["origin"]) as project:
+        options = _options(project, given, like_am=True) if named else None
+        read = arguments.Given([], [])
+        if options is not None:
+            read = arguments.read(
+                project, patches, options.target, squash=given["squash"], worktree=given["worktree"]
+            )
+        if given["dry_run"]:
+            return _preview_apply(out, project, read, options)
+        _ensure_ledger(out, project)
+        return _apply(out, project, read, options, named=named, wait=not no_wait, watch=watch)
+
+
+def _apply(
+    out: Output,
+    project: Project,
+    read: arguments.Given,
+    options: Options | None,
+    *,
+    named: bool,
+    wait: bool,
+    watch: bool,
+) -> int:
+    live = Live(out, project)
+
+    def wanted(run: str) -> list[Entry] | None:
+        if not named:
+            return None
+        entries = list(read.entries)
+        if read.sources:
+            assert options is not None
+            entries += [d.entry for d in intake.submit(project, read.sources, options, run=run)]
+        live.asked = list({e.entry_id: e for e in entries}.values())
+        return live.asked
+
+    def on_wait(holder: Holder | None) -> None:
+        out.notice(f"waiting for {lock.said(holder)}")
+
+    while True:
+        report = line.apply(project, wanted, live, wait=wait, on_wait=on_wait)
+        code = live.finish(report, named=named)
+        if not watch or report.paused is not None:
+            return code
+        named = False
+        _until_more(project)
+        live = Live(out, project)
+
+
+def _until_more(project: Project) -> None:
+    """Sleeps until something is queued that was not there."""
+    seen = project.ledger.last_seq()
+    while project.ledger.last_seq() == seen or not project.ledger.entries.in_states(("queued",)):
+        time.sleep(0.5)
+
+
+@click.command(name="wait")
+@click.argument("entries", nargs=-1, required=True, metavar="NUMBER...")
+@click.option("--timeout", type=float, metavar="S", help="Give up after S seconds (exit 4).")
+@output_options
+def wait(entries: tuple[str, ...], timeout: float | None, as_json: bool, quiet: bool) -> int:
+    """Wait until changes have landed or were set aside; exit 0 if all landed, 1 if not."""
+    out = Output(as_json=as_json, quiet=quiet)
+    with Project.open() as project:
+        ids = [e.entry_id for e in arguments.chosen(project, entries)]
+        deadline = None if timeout is None else project.clock.monotonic() + timeout
+        while True:
+            found = [e for i in ids if (e := project.ledger.entries.get(i)) is not None]
+            unsettled = [
+                e
+                for e in found
+                if e.state in ("created", "validated", "queued", "applied", "verified")
+            ]
+            late = deadline is not None and project.clock.monotonic() >= deadline
+            if not unsettled or late:
+                break
+            time.sleep(0.1)
+        viewer = views.Viewer(project)
+        out.document([viewer.entry(e) for e in found])
+        for entry in found:
+            out.text(f"{entry.label:>6}  {out.state(entry.state)}  {display.line(entry.title)}")
+        if unsettled:
+            out.notice(f"still waiting for {', '.join(e.label for e in unsettled)}")
+            return BUSY
+        return 0 if all(order.is_done(e) for e in found) else 1
+
+
+# -- reading options ---------------------------------------------------------------------------------------------
+
+
+def _options(project: Project, given: dict[str, Any], *, like_am: bool) -> Options:
+    if given["replaces"] is not None and given["replaces_series"] is not None:
+        raise click.UsageError("--replaces and --replaces-series exclude each other")
+    origin, ids = _origin(given["origin"], given["origin_json"])
+    return Options(
+        target=project.target(given["onto"], like_am=like_am),
+        depends_on=tuple(dict.fromkeys(given["depends_on"])),
+        priority=PRIORITIES.index(given["priority"]),
+        message=given["message"],
+        author=_author(given["author"]),
+        origin=origin,
+        issue=given["issue"],
+        scope=tuple(given["scope"]),
+        independent=given["independent"],
+        atomic=given["atomic"],
+        replaces=given["replaces"],
+        replaces_series=given["replaces_series"],
+        allow_behind=given["allow_behind"],
+        sign_off=given["signoff"],
+        ids=ids,
+    )
+
+
+def _author(text: str | None) -> tuple[str, str] | None:
+    if text is None:
+        return None
+    name, found, rest = text.rpartition("<")
+    email, closed, after = rest.partition(">")
+    if (
+        not found
+        or not closed
+        or after.strip()
+        or not name.strip()
+        or any(c in text for c in "\n\0")
+    ):
+        raise click.UsageError("--author wants 'Name <email>'")
+    return name.strip(), email.strip()
+
+
+def _origin(tool: str | None, text: str | None) -> tuple[dict[str, Any] | None, dict[str, str]]:
+    """The origin document, and the ids in it that have columns of their own."""
+    document: dict[str, Any] = {}
+    if text is not None:
+        raw = (
+            arguments.read_file(text[1:]).decode("utf-8", "replace")
+            if text.startswith("@")
+            else text
+        )
+        try:
+            document = json.loads(raw)
+        except ValueError as exc:
+            raise click.UsageError(f"--origin-json is not JSON: {exc}") from exc
+        if not isinstance(document, dict):
+            raise click.UsageError("--origin-json wants an object")
+    ids = {name: document[name] for name in IDS if isinstance(document.get(name), str)}
+    if tool is not None:
+        document["tool_id"] = tool
+    return document or None, ids
+
+
+def _ensure_ledger(out: Output, project: Project) -> None:
+    if project.ensure_ledger():
+        out.notice(f"made a ledger in {project.home} (once per repository)")
+
+
+# -- printing ----------------------------------------------------------------------------------------------------
+
+
+def _print_submitted(
+    out: Output,
+    project: Project,
+    done: Sequence[intake.Submitted],
+    said: dict[str, forecast.Forecast],
+) -> int:
+    viewer = views.Viewer(project)
+    documents = []
+    for entry, existing in done:
+        document = viewer.entry(entry)
+        guess = said.get(entry.entry_id)
+        document["existing"] = existing
+        document["forecast"] = None if guess is None else guess._asdict()
+        documents.append(document)
+        size = f"{document['files']} files, +{document['insertions']} -{document['deletions']}"
+        note = "already here, " if existing else ""
+        out.text(
+            f"{entry.label:>6}  {out.state(entry.state, 11)}  {display.line(entry.title, 72)}  ({note}{size})"
+        )
+        if entry.reason is not None:
+            out.text(f"        {display.line(views.why(entry))}")
+        elif guess is not None and not guess.applies:
+            out.text(f"        will conflict: {display.line(guess.detail)}")
+    out.document(documents)
+    good = [
+        d.entry
+        for d in done
+        if d.entry.state not in ("dropped", "quarantined", "rolled_back") or order.is_done(d.entry)
+    ]
+    if any(e.state == "queued" for e in good):
+        target = display.line(done[0].entry.target.removeprefix("refs/heads/"))
+        out.text(f"queued for {target}; land with: uet-git apply")
+    for entry in (d.entry for d in done if d.entry not in good):
+        out.text(f"  next: {command(viewer.next(entry)[0])}")
+    return 0 if len(good) == len(done) else 1
+
+
+def _preview(out: Output, project: Project, sources: Sequence[Source], options: Options) -> int:
+    """What a submit would do, without doing it."""
+    judged = intake.preview(project, sources, options)
+    target = display.line(options.target.removeprefix("refs/heads/"))
+    documents = []
+    for number, found in enumerate(judged, 1):
+        state = "queued" if found.reason is None else "refused"
+        title = found.mail.subject.decode("utf-8", "backslashreplace") or f"patch {number}"
+        documents.append(
+            {
+                "title": title,
+                "target": options.target,
+                "reason": found.reason,
+                "paths": [display.line(p) for p in found.patch.paths],
+            }
+        )
+        out.text(
+            f"would be {state} for {target}: {display.line(title)}"
+            + (f"  ({found.reason})" if found.reason else "")
+        )
+    out.document({"dry_run": True, "patches": documents})
+    return 0 if all(found.reason is None for found in judged) else 1
+
+
+def _preview_apply(
+    out: Output, project: Project, read: arguments.Given, options: Options | None
+) -> int:
+    if read.sources and options is not None:
+        return _preview(out, project, read.sources, options)
+    entries = read.entries
+    if options is None and project.has_ledger():
+        entries = order.in_line(project.ledger.entries.in_states(("queued", "apply_failed")))
+    viewer = views.Viewer(project) if entries else None
+    for entry in entries:
+        out.text(f"would try {entry.label}: {display.line(entry.title)}")
+    out.document({"dry_run": True, "entries": [viewer.entry(e) for e in entries] if viewer else []})
+    if not entries:
+        out.text("nothing is queued")
+    return 0

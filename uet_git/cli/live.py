@@ -1,0 +1,145 @@
+"""How `apply` shows its work: one live line per patch on a terminal, plain lines elsewhere, a summary at the end."""
+
+import time
+from collections import Counter
+
+from uet_git.cli import views
+from uet_git.cli.render import Output, command
+from uet_git.model import display, order
+from uet_git.model.entry import Entry
+from uet_git.model.records import GateResult
+from uet_git.project import Project
+from uet_git.queue.progress import Listener, Report
+
+LONG_LIST = 30
+PAUSED = 3
+MARKS = {
+    "committed": "ok",
+    "queued": "--",
+    "apply_failed": "!!",
+    "quarantined": "!!",
+    "dropped": "xx",
+}
+
+
+class Live(Listener):
+    """Prints as a drain goes along. `asked` are the entries that the call named, if it named any."""
+
+    def __init__(self, out: Output, project: Project) -> None:
+        self.out = out
+        self.project = project
+        self.asked: list[Entry] | None = None
+        self.settled_count = 0
+        self.total = 0
+        self._began = time.monotonic()
+        self._entry_began = self._began
+
+    def starting(self, entries: list[Entry]) -> None:
+        """Says what is about to land; a bare `apply` may meet patches that somebody else queued."""
+        self.total += len(entries)
+        if self.asked is None and not self.out.quiet:
+            for target in dict.fromkeys(e.target for e in entries):
+                labels = [e.label for e in entries if e.target == target]
+                shown = ", ".join(labels[:LONG_LIST]) + (", ..." if len(labels) > LONG_LIST else "")
+                self.out.text(f"trying {len(labels)} on {_branch(target)}: {shown}")
+
+    def trying(self, entry: Entry) -> None:
+        """The live line."""
+        if self.out.live:
+            self._entry_began = time.monotonic()
+            self.out.again(
+                f" .. {entry.label:>5}  composing  "
+                f"{display.line(entry.title, 60)}{self._progress()}"
+            )
+
+    def gate_started(self, entry: Entry, gate: str) -> None:
+        """The live line while a gate runs."""
+        if self.out.live:
+            self.out.again(
+                f" .. {entry.label:>5}  gate {display.line(gate, 20)}  "
+                f"{display.line(entry.title, 60)}{self._progress()}"
+            )
+
+    def gate_ended(self, entry: Entry, result: GateResult) -> None:
+        """One line a gate."""
+        self.out.clear()
+        state = self.out.state(result.state)
+        detail = f"  {display.line(result.detail)}" if result.detail else ""
+        self.out.text(
+            f"    {entry.label:>5}  gate {display.line(result.gate, 30)} {state} ({result.seconds:.1f} s){detail}"
+        )
+
+    def settled(
+        self, entry: Entry, state: str, reason: str | None, detail: str, commit: str | None
+    ) -> None:
+        """One line an entry, once it is where it stays."""
+        self.settled_count += 1
+        self.out.clear()
+        mark = MARKS.get(state, "  ")
+        shown = self.out.state("waits" if state == "queued" else state, 12)
+        what = (
+            commit[:10]
+            if commit
+            else display.line(f"{reason}: {detail}" if detail else str(reason or ""))
+        )
+        if commit:
+            self.out.text(
+                f" {mark} {entry.label:>5}  {shown}  {what}  {display.line(entry.title, 80)}"
+            )
+        else:
+            self.out.text(f" {mark} {entry.label:>5}  {shown}  {display.line(entry.title, 60)}")
+            self.out.text(f"           {what}")
+
+    def notice(self, text: str) -> None:
+        """On stderr."""
+        self.out.clear()
+        self.out.notice(text)
+
+    def _progress(self) -> str:
+        return f"  [{self.settled_count}/{self.total}, {time.monotonic() - self._began:.0f} s]"
+
+    def finish(self, report: Report, *, named: bool) -> int:
+        """Prints the summary and the JSON document; returns the exit code."""
+        self.out.clear()
+        ids = [e.entry_id for e in self.asked] if named and self.asked is not None else []
+        every = list(dict.fromkeys([*ids, *report.tried]))
+        entries = [e for i in every if (e := self.project.ledger.entries.get(i)) is not None]
+        viewer = views.Viewer(self.project)
+        if self.out.as_json:
+            self.out.document([viewer.entry(e) for e in entries])
+        else:
+            self._summary(entries, report, viewer)
+        if report.paused is not None:
+            return PAUSED
+        wanted = [e for e in entries if e.entry_id in ids] if named else entries
+        return 0 if all(order.is_done(e) for e in wanted) else 1
+
+    def _summary(self, entries: list[Entry], report: Report, viewer: views.Viewer) -> None:
+        if not entries:
+            self.out.text("nothing to do: no patch is queued")
+            return
+        open_ones = [e for e in entries if not order.is_done(e)]
+        if self.out.live and (len(entries) <= LONG_LIST or open_ones):
+            shown = entries if len(entries) <= LONG_LIST else open_ones
+            rows = [
+                [e.label, e.state, (e.commit_id or "")[:10], e.reason or "", display.line(e.title)]
+                for e in shown
+            ]
+            self.out.text()
+            self.out.table(rows, ["change", "state", "commit", "reason", "title"])
+        untold = [e for e in open_ones if e.entry_id not in report.tried]
+        for entry in untold:
+            self.out.text(
+                f"    {entry.label:>5}  {self.out.state(entry.state, 12)}  {display.line(views.why(entry))}"
+            )
+        counts = Counter("landed" if order.is_done(e) else e.state for e in entries)
+        said = ", ".join(f"{n} {state}" for state, n in counts.items())
+        targets = ", ".join(dict.fromkeys(_branch(e.target) for e in entries))
+        self.out.text(f"{said} ({targets}, {time.monotonic() - self._began:.1f} s)")
+        nexts = dict.fromkeys(tuple(viewer.next(e)[0]) for e in open_ones)
+        for argv in list(nexts)[:3]:
+            self.out.text(f"  next: {command(argv)}")
+
+
+def _branch(target: str) -> str:
+    return display.line(target.removeprefix("refs/heads/"))

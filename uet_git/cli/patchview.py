@@ -1,0 +1,130 @@
+"""Shows one entry with its diff to a person: escaped, coloured where wanted, hunks read by unidiff."""
+
+import sys
+from typing import Any
+
+from uet_git.cli import views
+from uet_git.cli.render import Output, command
+from uet_git.model import display
+from uet_git.model.entry import StoredPatch
+from uet_git.project import Project
+
+SHOWN_BYTES = 1024 * 1024
+LINES = 400
+
+
+def raw(content: bytes) -> None:
+    """The patch byte for byte on stdout; it is asked for by name, to be piped."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
+
+
+def entry(out: Output, project: Project, document: dict[str, Any], stored: StoredPatch) -> None:
+    """One entry for people."""
+    label = f"{document['number']}.{document['revision']}"
+    out.text(f"change {label}  {out.state(document['state'])}  {display.line(document['title'])}")
+    for name, value in _facts(document):
+        out.text(f"  {name:10} {display.line(str(value))}")
+    for finding in document["findings"]:
+        place = f" {display.line(finding['path'])}" if finding["path"] else ""
+        at = f" (line {finding['line']} of the patch)" if finding["line"] else ""
+        out.text(f"  {finding['code']}:{place}{at}")
+        for text in (finding["detail"] or "").splitlines():
+            out.text(f"      {display.line(text)}")
+    for gate in document["gates"]:
+        seconds = "" if gate["seconds"] is None else f" ({gate['seconds']:.1f} s)"
+        out.text(
+            f"  gate {display.line(gate['name'])}: {out.state(gate['state'])}{seconds}"
+            f" {display.line(gate['detail'] or '')}"
+        )
+        if gate["state"] in ("failed", "timeout", "error") and gate["output"]:
+            _tail(out, gate["output"])
+    out.text("history:")
+    for event in project.ledger.events_of(entry=document["id"]):
+        if event.kind != "step_finished":
+            out.text("  " + views.event_line(event, ""))
+    _diff(out, stored)
+    for argv in document["next"]:
+        out.text(f"  next: {command(argv)}")
+
+
+def _facts(document: dict[str, Any]) -> list[tuple[str, Any]]:
+    names = (
+        "id",
+        "author",
+        "submitter",
+        "target",
+        "priority",
+        "reason",
+        "detail",
+        "commit",
+        "tree",
+        "issue",
+        "series",
+    )
+    found = [(n, document[n]) for n in names if document[n] not in (None, "")]
+    if document["waiting_for"]:
+        found.append(("waits for", ", ".join(map(str, document["waiting_for"]))))
+    size = f"{document['files']} files, +{document['insertions']} -{document['deletions']}"
+    found.append(("size", size))
+    if document["rung"]:
+        found.append(
+            (
+                "composed",
+                f"{document['rung']}, {document['proved']} files proved, attempt {document['attempts']}",
+            )
+        )
+    return found
+
+
+def _tail(out: Output, path: str, lines: int = 15) -> None:
+    """The end of a gate's output, and where the rest is."""
+    try:
+        with open(path, "rb") as file:
+            kept = file.read()[-8192:].splitlines()[-lines:]
+    except OSError:
+        return
+    for text in kept:
+        out.text(f"      | {display.line(text)}")
+    out.text(f"      (all of it: {display.line(path)})")
+
+
+def _diff(out: Output, stored: StoredPatch) -> None:
+    content = stored.content
+    if content is None:
+        out.text("the patch's content was redacted")
+        return
+    out.text("patch:")
+    if stored.size > SHOWN_BYTES:
+        out.text(
+            f"  {stored.size} bytes, too long to show; uet-git show --patch prints it as it came"
+        )
+        return
+    for text, colour in _lines(content)[:LINES]:
+        out.text("  " + out.paint(display.shown(text.rstrip("\r\n"), 300), colour))
+    hidden = len(_lines(content)) - LINES
+    if hidden > 0:
+        out.text(f"  ... {hidden} more lines")
+
+
+def _lines(content: bytes) -> list[tuple[str, str]]:
+    """Lines with their colour. unidiff tells hunks from text; what it cannot read is shown as it is."""
+    from unidiff.errors import UnidiffParseError
+    from unidiff.patch import PatchSet
+
+    text = content.decode("utf-8", "surrogateescape")
+    try:
+        patch = PatchSet(text)
+    except (UnidiffParseError, ValueError, IndexError):
+        return [(line, "0") for line in text.splitlines()]
+    found: list[tuple[str, str]] = []
+    for file in patch:
+        found.append((f"{file.path}  +{file.added} -{file.removed}", "1"))
+        for hunk in file:
+            found.append((str(hunk).split("\n", 1)[0], "36"))
+            found += [
+                (f"{line.line_type}{line.value}", {"+": "32", "-": "31"}.get(line.line_type, "0"))
+                for line in hunk
+            ]
+    return found or [(line, "0") for line in text.splitlines()]

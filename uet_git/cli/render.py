@@ -1,0 +1,112 @@
+"""The only place that prints. stdout carries results, stderr notices; with `--json` stdout is one JSON document."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from uet_git.host import process
+from uet_git.model import display
+
+_COLOURS = {
+    "committed": "32",
+    "queued": "36",
+    "validated": "36",
+    "apply_failed": "33",
+    "quarantined": "35",
+    "dropped": "31",
+    "passed": "32",
+    "failed": "31",
+    "error": "31",
+    "timeout": "31",
+}
+
+
+class Output:
+    """How this call prints. `as_json` leaves stdout to one document; `quiet` drops notices."""
+
+    def __init__(self, *, as_json: bool = False, quiet: bool = False) -> None:
+        self.as_json = as_json
+        self.quiet = quiet
+        self.live = sys.stdout.isatty() and not as_json and process.variable("TERM") != "dumb"
+        self.colour = self.live and process.variable("NO_COLOR") is None
+        self.width = _width()
+
+    def text(self, text: str = "") -> None:
+        """One line of result for people."""
+        if not self.as_json:
+            _write(sys.stdout, text + "\n")
+
+    def document(self, document: Any) -> None:
+        """The one JSON document of this call."""
+        if self.as_json:
+            _write(sys.stdout, json.dumps(document, indent=2, ensure_ascii=True) + "\n")
+
+    def notice(self, text: str) -> None:
+        """Something to know, on stderr."""
+        if not self.quiet:
+            _write(sys.stderr, display.line(text) + "\n")
+
+    def again(self, text: str) -> None:
+        """Rewrites the live line."""
+        if self.live:
+            _write(sys.stdout, "\r\x1b[K" + text[: self.width - 1])
+
+    def clear(self) -> None:
+        """Removes the live line."""
+        if self.live:
+            _write(sys.stdout, "\r\x1b[K")
+
+    def state(self, state: str, width: int = 0) -> str:
+        """A state, padded and coloured."""
+        return self.paint(f"{state:{width}}", _COLOURS.get(state, "0"))
+
+    def paint(self, text: str, code: str) -> str:
+        """Text in a colour, where colours are wanted."""
+        return f"\x1b[{code}m{text}\x1b[0m" if self.colour else text
+
+    def table(self, rows: Iterable[Sequence[str]], head: Sequence[str]) -> None:
+        """A plain table; the last column takes what is left of the line on a terminal."""
+        every = [list(head), *(list(r) for r in rows)]
+        widths = [max(len(r[i]) for r in every) for i in range(len(head))]
+        for number, row in enumerate(every):
+            cells = [f"{cell:{w}}" for cell, w in zip(row[:-1], widths[:-1], strict=True)]
+            if number and "state" in head:
+                at = list(head).index("state")
+                cells[at : at + 1] = [self.state(row[at], widths[at])] if at < len(cells) else []
+            used = sum(widths[:-1]) + 2 * (len(widths) - 1)
+            last = row[-1][: max(20, self.width - used)] if self.live else row[-1]
+            self.text("  ".join([*cells, last]).rstrip())
+
+
+def command(argv: Sequence[str]) -> str:
+    """argv as a line to type."""
+    import shlex
+
+    return display.line(shlex.join(argv))
+
+
+def failure(out: Output, code: str, message: str, next_: Sequence[str]) -> None:
+    """One honest line and the next command; as a document with `--json`."""
+    out.document({"error": {"code": code, "message": message, "next": list(next_)}})
+    if not out.as_json:
+        _write(sys.stderr, f"uet-git: {display.line(message, 600)}\n")
+        if next_:
+            _write(sys.stderr, f"  next: {command(next_)}\n")
+
+
+def _width() -> int:
+    try:
+        return max(40, os.get_terminal_size(sys.stdout.fileno()).columns)
+    except (OSError, ValueError, AttributeError):
+        return 100
+
+
+def _write(stream: Any, text: str) -> None:
+    try:
+        stream.write(text)
+        stream.flush()
+    except UnicodeEncodeError:
+        stream.write(text.encode("ascii", "backslashreplace").decode("ascii"))
+        stream.flush()

@@ -1,0 +1,204 @@
+"""Turns entries, runs and events into the documents that `--json` prints (DESIGN 14; schema/entry.v1.json)."""
+
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from uet_git.model import display, order
+from uet_git.model.entry import PRIORITIES, Entry, Event, Run, Step, StoredPatch
+from uet_git.model.reasons import REASONS, next_command
+from uet_git.project import Project
+
+
+class Viewer:
+    """Makes entry documents; looks up series and dependencies once."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self._waiting: dict[str, order.Waiting] = {}
+
+    def entry(self, entry: Entry) -> dict[str, Any]:
+        """The document of one entry."""
+        files, insertions, deletions = self.project.ledger.entries.sizes(entry.patch_id)
+        return {
+            "v": 1,
+            **{"id": entry.entry_id, "number": entry.number, "revision": entry.revision},
+            **{"series": entry.series_id, "series_index": entry.series_index},
+            **{
+                "state": entry.state,
+                "reason": entry.reason,
+                "detail": entry.detail,
+                "findings": entry.findings,
+            },
+            **{"title": entry.title, "message": entry.message, "author": author(entry)},
+            **{"submitter": entry.submitter, "origin": entry.origin, "issue": entry.issue},
+            **{"target": entry.target, "priority": PRIORITIES[entry.priority]},
+            **{"files": files, "insertions": insertions, "deletions": deletions},
+            **{"rung": entry.rung, "proved": entry.proved, "attempts": entry.attempts},
+            **{"tree": entry.tree, "commit": entry.commit_id},
+            **{"replaces": entry.replaces, "depends_on": entry.depends_on},
+            "waiting_for": self.waiting_for(entry),
+            **{"created_at": entry.created_at, "updated_at": entry.updated_at},
+            "next": self.next(entry),
+        }
+
+    def waiting_for(self, entry: Entry) -> list[int]:
+        """Numbers that must land before this entry; empty for one that is over."""
+        if entry.state not in ("created", "validated", "queued", "apply_failed"):
+            return []
+        if entry.series_id is None and not entry.depends_on:
+            return []
+        key = entry.series_id or entry.entry_id
+        if key not in self._waiting:
+            self._waiting[key] = self._look(entry)
+        return self._waiting[key].blockers(entry)
+
+    def _look(self, entry: Entry) -> order.Waiting:
+        entries = self.project.ledger.entries
+        members = [] if entry.series_id is None else entries.of_series(entry.series_id)
+        newest = list(order.newest_revisions(members).values())
+        numbers = {n for e in (entry, *newest) for n in e.depends_on}
+        depended = [found for n in sorted(numbers) if (found := entries.revision(n)) is not None]
+        return order.Waiting(newest, depended)
+
+    def next(self, entry: Entry) -> list[list[str]]:
+        """Commands that help with this entry, as argv; they work as printed."""
+        if entry.state == "committed" and entry.commit_id is not None:
+            return [["git", "show", entry.commit_id]]
+        if entry.state == "queued":
+            first = next_command(entry.reason, entry.number) if entry.reason else []
+            return [first] if first else [["uet-git", "apply", entry.label]]
+        if entry.state == "quarantined" or entry.state == "apply_failed":
+            again = [["uet-git", "retry", entry.label]] if can_retry(entry) else []
+            return [["uet-git", "show", entry.label], *again, ["uet-git", "drop", entry.label]]
+        return [["uet-git", "show", entry.label]]
+
+
+def can_retry(entry: Entry) -> bool:
+    """Whether trying again, with nothing waived, can end differently."""
+    kind = (entry.reason or "").split(".")[0]
+    return entry.state == "apply_failed" or kind in ("apply", "gate")
+
+
+def author(entry: Entry) -> str | None:
+    """`Name <address>` as claimed by the patch."""
+    return None if entry.author_name is None else f"{entry.author_name} <{entry.author_email}>"
+
+
+def event(found: Event) -> dict[str, Any]:
+    """The document of one event."""
+    return {
+        **{"seq": found.seq, "event_id": found.event_id, "ts": found.ts, "actor": found.actor},
+        **{
+            "run": found.run_id,
+            "entry": found.entry_id,
+            "kind": found.kind,
+            "payload": json.loads(found.payload),
+        },
+        "hash": found.hash,
+    }
+
+
+def run(found: Run, steps: Sequence[Step] | None = None) -> dict[str, Any]:
+    """The document of one run, with its steps where given."""
+    document: dict[str, Any] = {
+        **{
+            "v": 1,
+            "id": found.run_id,
+            "kind": found.kind,
+            "state": found.state,
+            "reason": found.state_reason,
+        },
+        **{"requested_by": found.requested_by, "trigger": found.trigger_type},
+        **{
+            "created_at": found.created_at,
+            "started_at": found.started_at,
+            "ended_at": found.ended_at,
+        },
+        "counters": {
+            **{"step_attempts": found.step_attempts, "patches_created": found.patches_created},
+            **{
+                "patches_applied": found.patches_applied,
+                "patches_committed": found.patches_committed,
+            },
+            **{"patches_set_aside": found.patches_set_aside, "errors": found.errors},
+        },
+    }
+    if steps is not None:
+        document["steps"] = [
+            {
+                **{
+                    "sequence": s.sequence,
+                    "step": s.tool_id,
+                    "entry": s.entry_id,
+                    "state": s.state,
+                },
+                **{"reason": s.state_reason, "started_at": s.started_at, "ended_at": s.ended_at},
+            }
+            for s in steps
+        ]
+    return document
+
+
+def why(entry: Entry) -> str:
+    """One sentence on an entry's reason, with its detail; empty without one."""
+    if entry.reason is None:
+        return ""
+    sentence = REASONS[entry.reason].sentence if entry.reason in REASONS else entry.reason
+    return f"{entry.reason}: {entry.detail or sentence}"
+
+
+def gate(found: Any) -> dict[str, Any]:
+    """The document of one gate attempt."""
+    return {
+        **{"id": found.gate_id, "run": found.run_id, "name": found.name, "type": found.gate_type},
+        **{"state": found.state, "required": bool(found.required), "tree": found.tree},
+        **{"exit_code": found.exit_code, "seconds": found.duration_seconds, "detail": found.detail},
+        **{"output": found.output_path, "truncated": bool(found.output_truncated)},
+        **{"started_at": found.started_at, "ended_at": found.ended_at},
+    }
+
+
+def patch(stored: StoredPatch) -> dict[str, Any]:
+    """The document of a stored patch; `text` is null where the bytes are not UTF-8 or were redacted."""
+    text = None
+    if stored.content is not None:
+        with suppress(UnicodeDecodeError):
+            text = stored.content.decode("utf-8")
+    return {
+        **{
+            "id": stored.patch_id,
+            "sha256": stored.sha256,
+            "size": stored.size,
+            "files": stored.files_touched,
+        },
+        **{"insertions": stored.insertions, "deletions": stored.deletions, "hunks": stored.hunks},
+        **{"base_commit": stored.base_commit, "text": text},
+    }
+
+
+_HIDDEN = (
+    "from",
+    "to",
+    "identity",
+    "patch_id",
+    "sha256",
+    "step_attempt_id",
+    "gate_id",
+    "landing_id",
+    "tree",
+    "commits",
+)
+
+
+def event_line(found: Event, label: str) -> str:
+    """One event in one line, for people."""
+    payload = json.loads(found.payload)
+    moved = f"{payload['from']} -> {payload['to']}  " if "from" in payload else ""
+    rest = "  ".join(
+        f"{k}={display.line(str(v), 80)}"
+        for k, v in payload.items()
+        if k not in _HIDDEN and v not in (None, "")
+    )
+    return f"{found.seq:>6}  {found.ts}  {label:>6}  {found.kind:22} {moved}{rest}".rstrip()

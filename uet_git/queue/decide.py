@@ -1,0 +1,101 @@
+"""decide: drop and retry, as one transaction each."""
+
+from collections.abc import Sequence
+
+from uet_git.errors import NeedsPerson, UsageError
+from uet_git.ledger.entries import Move
+from uet_git.model import order
+from uet_git.model.entry import Entry
+from uet_git.project import Project
+from uet_git.queue import set_aside, validate
+
+
+def drop(project: Project, entries: Sequence[Entry], reason: str) -> list[Entry]:
+    """Drops entries; returns them and the followers that were quarantined for it.
+
+    Raises: UsageError (one is over already), NeedsPerson (an agent drops what another handed in).
+    """
+    for entry in entries:
+        if project.actor.startswith("agent:") and entry.submitter != project.actor:
+            raise NeedsPerson(f"change {entry.label} was handed in by {entry.submitter}")
+    held: list[Entry] = []
+    with project.ledger.write() as write:
+        for entry in entries:
+            now = project.ledger.entries.get(entry.entry_id) or entry
+            held += set_aside.drop(write, project.ledger.entries, now, reason)
+    return _again(project, [*entries, *held])
+
+
+def retry(project: Project, entries: Sequence[Entry]) -> list[Entry]:
+    """Queues entries again. What was set aside is judged anew; nothing is waived.
+
+    Raises: UsageError if one is neither quarantined nor apply_failed.
+    """
+    for entry in entries:
+        if entry.state not in ("quarantined", "apply_failed"):
+            raise UsageError(
+                f"change {entry.label} is {entry.state}; only what was set aside can be tried again",
+                next=("uet-git", "show", entry.label),
+            )
+        _still_held(project, entry)
+    judged = {e.entry_id: _judge_again(project, e) for e in entries}
+    moves: list[Move] = []
+    for entry in entries:
+        clear = {"reason": None, "detail": None}
+        if entry.state == "apply_failed":
+            moves.append(
+                Move(
+                    entry.entry_id,
+                    "apply_failed",
+                    "queued",
+                    {"retry": True},
+                    {**clear, "tried_tip": None},
+                )
+            )
+        elif judged[entry.entry_id].reason is None:
+            found = judged[entry.entry_id]
+            columns = {
+                **found.flags,
+                **clear,
+                "findings": validate.as_json(found.findings),
+                "tried_tip": None,
+            }
+            moves.append(Move(entry.entry_id, "quarantined", "validated", {"retry": True}, columns))
+            moves.append(Move(entry.entry_id, "validated", "queued", {}, {}))
+    with project.ledger.write() as write:
+        write.entries.move(moves)
+    return _again(project, entries)
+
+
+def _still_held(project: Project, entry: Entry) -> None:
+    """What only a person's word or another change can lift is not lifted by trying again. Raises: UsageError."""
+    look = ("uet-git", "show", entry.label)
+    if entry.reason == "queue.dropped_before":
+        raise UsageError(
+            f"a person dropped change {entry.label} before; trying again cannot lift that",
+            next=look,
+        )
+    if entry.reason in ("queue.dependency_dropped", "queue.series_incomplete"):
+        needed = [project.ledger.entries.revision(n) for n in entry.depends_on]
+        if entry.series_id is not None:
+            members = order.newest_revisions(
+                project.ledger.entries.of_series(entry.series_id)
+            ).values()
+            needed += [m for m in members if (m.series_index or 0) < (entry.series_index or 0)]
+        lost = [e.label for e in needed if e is not None and order.is_lost(e)]
+        if lost:
+            raise UsageError(
+                f"change {entry.label} waits for {', '.join(lost)}, which was dropped", next=look
+            )
+
+
+def _judge_again(project: Project, entry: Entry) -> validate.Judgement:
+    limits = project.settings_at(project.tip(entry.target)).limits
+    stored = project.ledger.entries.patch(entry.patch_id)
+    scope = (entry.scope or {}).get("write", [])
+    return validate.judge(stored.content or b"", limits, project.git.hex_length, scope)
+
+
+def _again(project: Project, entries: Sequence[Entry]) -> list[Entry]:
+    ids = dict.fromkeys(e.entry_id for e in entries)
+    return [found for i in ids if (found := project.ledger.entries.get(i)) is not None]
