@@ -73,7 +73,7 @@ def _in_order(
     for hunk in hunks:
         old = hunk.old
         if hunk.old_start <= 1 or not hunk.trailing or old[-1:] != b"\n":
-            at = _bound(hunk, base, cursor, budget, first=not placed)
+            at = _bound(hunk, base, cursor, first=not placed)
         elif base.startswith(old, cursor):
             at = cursor
         else:
@@ -96,7 +96,7 @@ def _in_order(
     return b"".join(pieces), placed
 
 
-def _bound(hunk: Hunk, base: bytes, cursor: int, budget: Work, *, first: bool) -> int:
+def _bound(hunk: Hunk, base: bytes, cursor: int, *, first: bool) -> int:
     """Returns the one place for a hunk that is bound to the start or the end; -1 to have it looked at closely."""
     old = hunk.old
     if first and old == base:
@@ -109,12 +109,6 @@ def _bound(hunk: Hunk, base: bytes, cursor: int, budget: Work, *, first: bool) -
     at = len(base) - len(old)
     if at < cursor or not base.endswith(old) or (at > cursor and base[at - 1] != _LINE_FEED):
         return -1
-    if (
-        hunk.trailing and at
-    ):  # old lines without a final line feed: no other line may begin like them
-        budget.spend_search(at, len(old), len(base))
-        if base.startswith(old) or base.find(b"\n" + old) != at - 1:
-            return -1
     return at
 
 
@@ -125,6 +119,10 @@ def _is_nearest(hunk: Hunk, base: bytes, at: int, offset: int, near: int, budget
     """
     if hunk.old_start <= 1 or not hunk.trailing:
         return bool(hunk.leading or hunk.trailing)
+    if hunk.old[-1:] != b"\n":
+        # bound to the end, but git would also take a line that only begins like the last one
+        budget.spend_search(at, len(hunk.old), len(base))
+        return not at or not (base.startswith(hunk.old) or base.find(b"\n" + hunk.old) != at - 1)
     if offset > 0:
         return 2 * offset <= near
     if offset < -_NEAR:

@@ -76,7 +76,7 @@ class Image:
             return self._append(hunk, expected)
         at_start, at_end = hunk.old_start <= 1, not hunk.trailing
         if not hunk.old.endswith(b"\n"):
-            found = self._open_end(hunk)
+            found = self._open_end(hunk, expected)
         elif at_start or at_end:
             found = 0 if at_start else self.count - hunk.old_count
             if (at_start and at_end and self.count != hunk.old_count) or not self._fits(
@@ -97,15 +97,16 @@ class Image:
         self.count += hunk.new_count
         return expected
 
-    def _open_end(self, hunk: Hunk) -> int:
+    def _open_end(self, hunk: Hunk, expected: int) -> int:
         """Old lines without a final line feed fit only at the end of a file that lacks it too.
 
-        With context behind the change git would also take a longer line that begins the same: then nothing fits.
+        With context behind the change git would also take a longer line that begins the same: unless this is the
+        expected place, which git tries first, there may be none.
         """
         found = self.count - hunk.old_count
         if not self._fits(hunk, found) or (hunk.old_start <= 1 and found):
             return -1
-        if hunk.trailing:
+        if hunk.trailing and found != expected:
             place = self._base_line(found)
             end = self.starts[place]
             self.work.spend_search(end, len(hunk.old), end + len(hunk.old))
