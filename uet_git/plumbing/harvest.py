@@ -15,7 +15,7 @@ from uet_git.errors import NoInput, UsageError
 from uet_git.plumbing import aside
 from uet_git.plumbing.git import Git, failure
 from uet_git.plumbing.indexlock import copy_index
-from uet_git.plumbing.refs import branch_ref, merge_base
+from uet_git.plumbing.refs import branch_ref, merge_base, read
 
 Kind = Literal["range", "branch", "commit"]
 _DIFF = (
@@ -72,7 +72,8 @@ def classify(git: Git, text: str) -> Kind | None:
         ends = (start or "HEAD", end or "HEAD")
         is_range = bool(dots) and not end.startswith(".") and all(_commit(git, e) for e in ends)
         return "range" if is_range else None
-    if _commit(git, branch_ref(text)) and branch_ref(text).startswith("refs/heads/"):
+    branch = branch_ref(text)
+    if branch.startswith("refs/heads/") and read(git, branch):
         return "branch"
     return "commit" if _commit(git, text) else None
 
