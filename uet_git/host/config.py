@@ -156,6 +156,9 @@ class _Reader:
                     hint = _nearest(need, gates) or f"known are {', '.join(gates)}"
                     what = f"gate `{gate.name}` needs `{need}`: no such gate; {hint}"
                     raise self.wrong(path, what)
+                if gate.required and not gates[need].required:
+                    what = f"is required, but needs `{need}`, which is not"
+                    raise self.wrong(path, f"gate `{gate.name}` {what}")
                 missing = sorted(set(gate.on) - set(gates[need].on))
                 if missing:
                     what = f"needs `{need}`, which does not run on {', '.join(missing)}"
