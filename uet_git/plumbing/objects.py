@@ -226,7 +226,7 @@ class Objects:
         if not self._pending:
             return None
         objects_dir = f"{self.git.common_dir}/objects"
-        ready = [packs.deflate(oid, new.kind, new.data) for oid, new in self._pending.items()]
+        ready = packs.deflate_all([(oid, *new) for oid, new in self._pending.items()])
         name = packs.write_pack(objects_dir, ready, self.git.object_format)
         for oid, new in self._pending.items():
             self._note(oid)
