@@ -103,7 +103,7 @@ class Patch:
 
 
 class Mail(NamedTuple):
-    """A patch mail, or a bare diff (`author` None). `date` is git's raw form, `<epoch seconds> <+hhmm>`, None if absent.
+    """A patch mail, or a bare diff (`author` None). `date` is git's raw `<epoch seconds> <+hhmm>`, None if absent.
 
     `message` is the commit message as `git am` would clean it (UTF-8, one final newline; empty for a bare diff).
     `diff` is the text from the line after the message on, CR kept, transfer encoding undone.
