@@ -45,6 +45,9 @@ _FIXED = {
 }
 
 
+Child = subprocess.Popen[bytes]
+PIPE: Final = subprocess.PIPE
+DEVNULL: Final = subprocess.DEVNULL
 _GRACE: Final = 2.0  # seconds from TERM to KILL
 _KILLING: Final = 2.5  # seconds until a process that does not die is given up
 _CHUNK: Final = 1 << 18

@@ -6,7 +6,6 @@ other programs that a repository may configure are switched off (DESIGN 2 P9, 11
 
 import os
 import re
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -117,8 +116,8 @@ class Git:
         return os.fsdecode(self.run(*args, stdin=stdin).out.removesuffix(b"\n"))
 
     def start(
-        self, *args: str | bytes, stderr: int | IO[bytes] = subprocess.DEVNULL
-    ) -> subprocess.Popen[bytes]:
+        self, *args: str | bytes, stderr: int | IO[bytes] = process.DEVNULL
+    ) -> process.Child:
         """Starts a long-lived git child with pipes (`cat-file --batch`, `update-ref --stdin`)."""
         return process.start(self.argv(*args), cwd=self.git_dir, stderr=stderr)
 

@@ -5,7 +5,6 @@ Nothing enters the repository before `write()`: a candidate that does not land i
 
 import contextlib
 import hashlib
-import subprocess
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, Self
 
@@ -46,7 +45,7 @@ class Objects:
         self._digest: Callable[..., Any] = (
             hashlib.sha256 if git.object_format == "sha256" else hashlib.sha1
         )
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: process.Child | None = None
         self._blobs: Cache[bytes] = Cache(blob_cache)
         self._trees: Cache[Tree] = Cache(TREE_CACHE)
         self._known: set[str] = set()
@@ -226,7 +225,7 @@ class Objects:
         if not self._pending:
             return None
         objects_dir = f"{self.git.common_dir}/objects"
-        ready = packs.deflate_all([(oid, *new) for oid, new in self._pending.items()])
+        ready = packs.deflate_all(self.waiting())
         name = packs.write_pack(objects_dir, ready, self.git.object_format)
         for oid, new in self._pending.items():
             self._note(oid)
@@ -236,6 +235,10 @@ class Objects:
         self._candidates = {self._current: []}
         self._users.clear()
         return name
+
+    def waiting(self) -> list[tuple[str, str, bytes]]:
+        """The pending objects: id, kind, content."""
+        return [(oid, *new) for oid, new in self._pending.items()]
 
     @property
     def pending(self) -> int:

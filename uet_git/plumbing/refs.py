@@ -7,7 +7,6 @@ the landing (DESIGN 10). A kill can leave any prefix of a transaction's updates;
 import contextlib
 import os
 import re
-import subprocess
 from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Final, NamedTuple, Self
@@ -62,7 +61,7 @@ class RefWriter:
     def __init__(self, git: Git, reason: str = "uet-git") -> None:
         self._git = git
         self._reason = reason
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: process.Child | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -106,12 +105,12 @@ class RefWriter:
         if child is not None:
             _reap(child)
 
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _running(self) -> process.Child:
         if self._child is not None and self._child.poll() is not None:
             self.close()
         if self._child is None:
             self._child = self._git.start(
-                "update-ref", "-m", self._reason, "--stdin", stderr=subprocess.PIPE
+                "update-ref", "-m", self._reason, "--stdin", stderr=process.PIPE
             )
         return self._child
 
@@ -156,7 +155,7 @@ class RefWriter:
         )
 
 
-def _reap(child: subprocess.Popen[bytes]) -> Completed:
+def _reap(child: process.Child) -> Completed:
     assert child.stdin is not None
     assert child.stderr is not None
     with contextlib.suppress(BrokenPipeError):
