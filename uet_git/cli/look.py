@@ -60,16 +60,7 @@ def _status(project: Project) -> dict[str, Any]:
     document.update(
         ledger=ledger.ledger_id,
         counts=counts,
-        needs_you=[
-            {
-                "number": e.number,
-                "revision": e.revision,
-                "state": e.state,
-                "reason": e.reason,
-                "title": e.title,
-            }
-            for e in needs
-        ],
+        needs_you=[_brief(e) for e in needs],
         paused=[p._asdict() for p in ledger.pauses()],
         cut_short=recover.needed(project),
         unanchored=ledger.last_seq() - anchor.newest(project).seq,
@@ -81,6 +72,11 @@ def _status(project: Project) -> dict[str, Any]:
         None if holder is None else {"pid": holder.pid, "seconds": round(holder.waited(), 1)}
     )
     return document
+
+
+def _brief(entry: Entry) -> dict[str, Any]:
+    names = ("number", "revision", "state", "reason", "title")
+    return {name: getattr(entry, name) for name in names}
 
 
 def _next(counts: dict[str, int], needs: list[Entry], *, paused: bool) -> list[list[str]]:
