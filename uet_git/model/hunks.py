@@ -1,7 +1,7 @@
-"""Text hunks: from the bytes behind a file header to `Hunk`s, with both images, at the speed of `bytes.count`.
+"""Text hunks: from the bytes behind a file header to `Hunk`s with both images, without a loop over lines.
 
-A hunk whose run of lines agrees with its header at once (nearly all do) never meets a loop over lines; any other
-is read line by line, exactly as git reads it, to the same result or to the refusal that fits.
+Lines are counted by their first character. A hunk whose run of lines agrees with its header at once (nearly all do) is
+done; else its end is where the counts are used up, found by halving, which is where git stops reading it.
 """
 
 import re
@@ -17,9 +17,13 @@ _RUN_END: Final = re.compile(rb"\n(?=[^ +\-\\\n])")
 _ADDED: Final = re.compile(rb"\n\+[^\n]*+(?:\n\+[^\n]*+)*+")
 _REMOVED: Final = re.compile(rb"\n-[^\n]*+(?:\n-[^\n]*+)*+")
 _CHANGED: Final = re.compile(rb"\n[+-]")
-_SIGNATURE: Final = b"-- \n"
+# git overlooks a shorter marker at the end of the input
+_MARKER: Final = re.compile(rb"\n\\ [^\n]{11,}(?=\n)")
+_MARKER_LINE: Final = re.compile(rb"\\ [^\n]{11,}(?:\n|\Z)")
+_OTHER: Final = {b"+": b"\n-", b"-": b"\n+"}
+_SIGNATURE: Final = b"\n-- \n"
+_LF: Final = 10
 _LARGEST: Final = 2**31 - 1
-_SHORTEST_MARKER: Final = 13  # bytes; git overlooks shorter ones at the end of the input
 
 
 class Hunks(NamedTuple):
@@ -38,33 +42,18 @@ def read_hunks(data: bytes, at: int, line: int, room: int) -> Hunks:
     """
     hunks: list[Hunk] = []
     insertions = deletions = 0
-    size = len(data)
     while data.startswith(b"@@ -", at):
         if len(hunks) >= room:
             raise Refused("size.hunks", "", at)
         old_start, old_count, new_start, new_count, start = _numbers(data, at)
-        before = start - 1
-        found = _RUN_END.search(data, before)
-        whole = end = found.start() + 1 if found else size
-        if data.startswith(_SIGNATURE, end - 4):
-            end -= 4
-        while data.startswith(b"\n\n", end - 2) and end > start + 1:
-            end -= 1
-        last = end - 1
-        added = data.count(b"\n+", before, last)
-        removed = data.count(b"\n-", before, last)
-        kept = data.count(b"\n", before, last) - added - removed
-        if (
-            kept + removed == old_count
-            and kept + added == new_count
-            and added + removed
-            and data.find(b"\n\\", before, last) < 0
-            and data[last] == 10
-        ):
-            old, new, leading, trailing = _images(data, before, end, added, removed, kept)
+        end, added, removed = _extent(data, at, start, old_count, new_count)
+        if not added and not removed:
+            raise Refused("parse.hunk_body", "the hunk changes nothing", at)
+        if data.find(b"\n\\", start - 1, end) < 0:
+            images = _images(data, start - 1, end, added, removed, old_count - removed)
         else:
-            read = _read_slowly(data, start, whole, at, old_count, new_count)
-            old, new, leading, trailing, added, removed, end = read
+            images = _marked_images(data, start - 1, end, added, removed, old_count - removed)
+        old, new, leading, trailing = images
         body = data[start:end]
         hunks.append(
             Hunk(
@@ -76,6 +65,105 @@ def read_hunks(data: bytes, at: int, line: int, room: int) -> Hunks:
         line += data.count(b"\n", at, end)
         at = end
     return Hunks(tuple(hunks), at, insertions, deletions)
+
+
+def _extent(
+    data: bytes, header: int, start: int, old_count: int, new_count: int
+) -> tuple[int, int, int]:
+    """Returns where the hunk's lines end, and how many of them add and remove. Raises: Refused."""
+    before = start - 1
+    found = _RUN_END.search(data, before)
+    end = found.start() + 1 if found else data.rfind(b"\n", before) + 1
+    likely = _without_trailer(data, start, end)
+    added = data.count(b"\n+", before, likely - 1)
+    removed = data.count(b"\n-", before, likely - 1)
+    kept = data.count(b"\n", before, likely - 1) - added - removed
+    if (
+        kept + removed == old_count
+        and kept + added == new_count
+        and data.find(b"\n\\", before, likely) < 0
+        and not data.startswith(b"\\", likely)
+    ):
+        return likely, added, removed
+    counts = _Counts(data, start)
+    counts.advance(end)
+    if counts.old < old_count or counts.new < new_count:
+        cut = found is None
+        raise _short(data, header, end, old_count - counts.old, new_count - counts.new, cut=cut)
+    counts = _used_up(data, start, end, old_count, new_count)
+    if (counts.old, counts.new) != (old_count, new_count):
+        raise Refused("parse.hunk_body", "", header)
+    end = counts.end
+    if data.startswith(b"\\", end):
+        marker = _MARKER_LINE.match(data, end)
+        if marker is None:
+            raise Refused("parse.hunk_body", "a line says `no newline` in an unknown way", end)
+        end = marker.end()
+    return end, counts.added, counts.removed
+
+
+class _Counts:
+    """How many lines of each kind there are from `start` to `end`, both at starts of lines."""
+
+    __slots__ = ("added", "data", "end", "kept", "removed")
+
+    def __init__(self, data: bytes, start: int) -> None:
+        self.data = data
+        self.end = start
+        self.added = self.removed = self.kept = 0
+
+    @property
+    def old(self) -> int:
+        return self.kept + self.removed
+
+    @property
+    def new(self) -> int:
+        return self.kept + self.added
+
+    def advance(self, end: int) -> None:
+        """Counts the lines up to `end` too."""
+        if end <= self.end:
+            return
+        span = self.end - 1, end - 1
+        added, removed = self.data.count(b"\n+", *span), self.data.count(b"\n-", *span)
+        markers = self.data.count(b"\n\\", *span)
+        self.kept += self.data.count(b"\n", *span) - added - removed - markers
+        self.added += added
+        self.removed += removed
+        self.end = end
+
+    def copy(self) -> "_Counts":
+        other = _Counts(self.data, self.end)
+        other.added, other.removed, other.kept = self.added, self.removed, self.kept
+        return other
+
+
+def _used_up(data: bytes, start: int, end: int, old_count: int, new_count: int) -> _Counts:
+    """Counts up to the first line with which both sides have all their lines; `end` is behind it."""
+    low = _Counts(data, start)
+    if not old_count and not new_count:
+        return low
+    while True:
+        middle = (low.end + end) >> 1
+        line = data.find(b"\n", middle, end - 1) + 1 or data.rfind(b"\n", low.end, middle) + 1
+        if not line:  # one line is left
+            low.advance(end)
+            return low
+        counts = low.copy()
+        counts.advance(line)
+        if counts.old >= old_count and counts.new >= new_count:
+            end = line
+        else:
+            low = counts
+
+
+def _without_trailer(data: bytes, start: int, end: int) -> int:
+    """Returns where a run of lines ends without the mail signature and the blank lines that may follow a patch."""
+    if data.startswith(_SIGNATURE, end - len(_SIGNATURE)):
+        end -= len(_SIGNATURE) - 1
+    if data.startswith(b"\n\n", end - 2):
+        end = min(end, start + len(data[start:end].rstrip(b"\n")) + 1)
+    return max(end, start)
 
 
 def _numbers(data: bytes, at: int) -> tuple[int, int, int, int, int]:
@@ -126,99 +214,42 @@ def _one_side(change: bytes, sign: bytes, other: re.Pattern[bytes] | None, insid
     return change.replace(sign, b"\n")
 
 
-class _Side:
-    """One image while it grows. After a line without its line feed there can be no other."""
-
-    __slots__ = ("closed", "left", "lines")
-
-    def __init__(self, left: int) -> None:
-        self.left = left
-        self.lines: list[bytes] = []
-        self.closed = False
-
-    def take(self, content: bytes) -> bool:
-        self.left -= 1
-        self.lines.append(content)
-        return self.left >= 0 and not self.closed
-
-    def cut(self) -> bool:
-        if self.closed or not self.lines or self.lines[-1] == b"\n":
-            return False
-        self.closed = True
-        self.lines[-1] = self.lines[-1][:-1]
-        return True
-
-
-def _read_slowly(
-    data: bytes, start: int, end: int, header: int, old_count: int, new_count: int
-) -> tuple[bytes, bytes, int, int, int, int, int]:
-    """Reads a hunk line by line. Returns old, new, leading, trailing, added, removed and the end."""
-    old, new = _Side(old_count), _Side(new_count)
-    added = removed = leading = trailing = 0
-    at = start
-    last = b""
-    for raw in data[start:end].split(b"\n"):
-        if not old.left and not new.left and (raw[:1] != b"\\" or last == b"\\"):
-            break
-        if at >= end:
-            raise _short(data, header, end, old.left, new.left, last)
-        stop = at + len(raw) + 1
-        sign = raw[:1]
-        if sign == b"\\":
-            if not _marker_fits(data, raw, at) or not _cut(last, old, new):
-                raise Refused("parse.hunk_body", "a line says `no newline` out of place", at)
-            stop = min(stop, len(data))
-        elif stop > end:
-            raise Refused("parse.truncated", "", at)
-        elif not _take(sign, raw[1:] + b"\n", old, new):
-            raise Refused("parse.hunk_body", "", at)
-        elif sign in (b"+", b"-"):
-            added += sign == b"+"
-            removed += sign == b"-"
-            trailing = 0
-        else:
-            leading += not (added or removed)
-            trailing += 1
-        last = sign
-        at = stop
-    if old.left or new.left:
-        raise _short(data, header, end, old.left, new.left, last)
-    if not added and not removed:
-        raise Refused("parse.hunk_body", "the hunk changes nothing", header)
-    return b"".join(old.lines), b"".join(new.lines), leading, trailing, added, removed, at
-
-
-def _take(sign: bytes, content: bytes, old: _Side, new: _Side) -> bool:
-    if sign == b"-":
-        return old.take(content)
-    if sign == b"+":
-        return new.take(content)
-    return old.take(content) and new.take(content)
-
-
-def _cut(last: bytes, old: _Side, new: _Side) -> bool:
-    """Takes the line feed from the line before a marker; a line is the last of each side that it is on."""
-    if last == b"\\" or not (old.lines or new.lines):
-        return False
-    if last == b"-":
-        return not old.left and old.cut()
-    if last == b"+":
-        return not new.left and new.cut()
-    return not old.left and not new.left and old.cut() and new.cut()
-
-
-def _marker_fits(data: bytes, raw: bytes, at: int) -> bool:
-    return raw.startswith(b"\\ ") and len(raw) >= _SHORTEST_MARKER and at < len(data)
+def _marked_images(
+    data: bytes, before: int, end: int, added: int, removed: int, kept: int
+) -> tuple[bytes, bytes, int, int]:
+    """The same for lines with markers (`\\ No newline...`): each stands behind the last line of its side or sides."""
+    region = data[before:end] if data[end - 1] == _LF else data[before:end] + b"\n"
+    misplaced = Refused("parse.hunk_body", "a line says `no newline` out of place", before + 1)
+    sides: dict[int, bytes] = {}
+    while found := _MARKER.search(region):
+        at = found.start()
+        line = region.rfind(b"\n", 0, at) + 1
+        if len(sides) == 2 or line + 1 >= at or at in sides:
+            raise misplaced
+        sides[at] = region[line : line + 1]
+        region = region[:at] + region[found.end() :]
+    if b"\n\\" in region:
+        raise misplaced
+    old, new, leading, trailing = _images(region, 0, len(region), added, removed, kept)
+    open_old = open_new = False
+    for at, sign in sides.items():
+        behind = region.count(b"\n", at, len(region) - 1)
+        if behind and (sign == b" " or region.count(_OTHER[sign], at) != behind):
+            raise misplaced
+        open_old = open_old or sign != b"+"
+        open_new = open_new or sign != b"-"
+    return old[: -1 if open_old else None], new[: -1 if open_new else None], leading, trailing
 
 
 def _short(
-    data: bytes, header: int, end: int, old_left: int, new_left: int, last: bytes
+    data: bytes, header: int, end: int, old_left: int, new_left: int, *, cut: bool
 ) -> Refused:
     """The lines ended before the counts did: the input was cut, or the counts are wrong.
 
     At the end of the input both look alike, unless only one side lacks lines behind trailing context.
     """
-    counts_wrong = last not in (b"+", b"-", b"\\") and not (old_left and new_left)
-    if end < len(data) or counts_wrong:
+    last_line = data[data.rfind(b"\n", 0, end - 1) + 1 : end]
+    behind_context = end == len(data) and last_line[:1] in (b" ", b"\n")
+    if not cut or old_left < 0 or new_left < 0 or (behind_context and not (old_left and new_left)):
         return Refused("parse.hunk_body", "", header)
     return Refused("parse.truncated", "", header)

@@ -14,6 +14,7 @@ from uet_git.model.work import STEP, Work
 _NEAR = 32  # lines on either side that are tried one by one, in git's order
 
 
+_GROWTH = 8  # how much wider every further search is
 _ONE_MORE = (1).__add__
 _LINE = 25  # units that a line of the table counts
 _CHUNK = 1 << 20  # bytes
@@ -145,24 +146,31 @@ class Image:
                 return expected + distance
             if distance and self._fits(hunk, expected - distance):
                 return expected - distance
-        later = self._later(hunk, expected + _NEAR)
-        floor = 0 if later < 0 else max(0, 2 * expected - later + 1)
-        earlier = self._earlier(hunk, expected - _NEAR, floor)
-        return earlier if earlier >= 0 else later
+        radius = _NEAR
+        while expected + radius <= self.count or expected >= radius:
+            wider = radius * _GROWTH
+            later = self._later(hunk, expected + radius, expected + wider)
+            nearer = expected - wider if later < 0 else 2 * expected - later
+            earlier = self._earlier(hunk, expected - radius, max(nearer + 1, 0))
+            if earlier >= 0 or later >= 0:
+                return earlier if earlier >= 0 else later
+            radius = wider
+        return -1
 
-    def _later(self, hunk: Hunk, line: int) -> int:
-        """Returns the first line from `line` on where the old lines stand, or -1."""
-        segment = max(bisect_right(self.first, line) - 1, 0)
-        for index in range(segment, len(self.first)):
+    def _later(self, hunk: Hunk, line: int, limit: int) -> int:
+        """Returns the first line from `line` on, before `limit`, where the old lines stand, or -1."""
+        for index in range(max(bisect_right(self.first, line) - 1, 0), len(self.first)):
             self.work.spend(STEP)
+            if self.first[index] >= limit:
+                break
             if self.texts[index] is not None:
                 continue
             a, b = self.ranges[index]
             shift = self.first[index] - a
-            low = max(a, line - shift)
-            if low + hunk.old_count > b:
+            low, high = max(a, line - shift), min(b, limit - 1 - shift + hunk.old_count)
+            if low + hunk.old_count > high:
                 continue
-            found = self._search(hunk.old, low, b)
+            found = self._search(hunk.old, low, high)
             if found >= 0:
                 return found + shift
         return -1
@@ -173,12 +181,12 @@ class Image:
             return -1
         for index in range(bisect_right(self.first, line) - 1, -1, -1):
             self.work.spend(STEP)
-            a, b = self.ranges[index]
-            shift = self.first[index] - a
-            if self.first[index] + b - a < floor and self.texts[index] is None:
+            if index + 1 < len(self.first) and self.first[index + 1] <= floor:
                 break
             if self.texts[index] is not None:
                 continue
+            a, b = self.ranges[index]
+            shift = self.first[index] - a
             low, high = max(a, floor - shift), min(b, line - shift + hunk.old_count)
             if low + hunk.old_count > high:
                 continue
@@ -224,7 +232,7 @@ class Image:
         delta = hunk.new_count - hunk.old_count
         after = len(self.first) - index - 1
         if after:
-            self.work.spend(after * STEP + (len(self.base) >> 2))
+            self.work.spend(after * STEP + (len(self.base) >> 4))
             self.first[index + 1 :] = [value + delta for value in self.first[index + 1 :]]
         del self.first[index], self.ranges[index], self.texts[index]
         self._insert(index, parts)
