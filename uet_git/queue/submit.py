@@ -146,6 +146,7 @@ class _Intake:
         self.clock = project.clock
         self.next_number = self.entries.next_number()
         self.rows: list[dict[str, Any]] = []
+        self.added: dict[str, str] = {}  # identity to entry id
         self.patches: list[tuple[StoredPatch, bytes]] = []
         self.moves: list[Move] = []
         self.superseded: list[Entry] = []
@@ -156,24 +157,27 @@ class _Intake:
         places = self._places(parts)
         fresh = [p for p in parts if p.known is None]
         series_id = self._add_series(parts, cover) if self._is_series(parts) and fresh else None
-        ids: list[str] = []
+        became: list[tuple[str, bool]] = []  # entry id, and whether the ledger had it
         blocked: str | None = None
         before: Entry | None = None
         for index, (part, place) in enumerate(zip(parts, places, strict=True), 1):
+            twin = self._twin(part)
+            if twin is not None:
+                became.append((twin, True))
+                continue
             part.known = part.known or self._met_meanwhile(part)
             if part.known is not None:
                 before = part.known
-                ids.append(part.known.entry_id)
+                became.append((part.known.entry_id, True))
                 continue
             follows = before.number if before is not None and series_id is not None else None
             held = blocked if series_id is not None else None
             entry_id, stopped = self._add(part, place, series_id, index, follows, held)
             blocked = blocked or (f"part {index} of the series was not taken" if stopped else None)
-            ids.append(entry_id)
+            became.append((entry_id, False))
             before = None
         self._write()
-        known = {p.known.entry_id for p in parts if p.known is not None}
-        return [Submitted(self._reread(i), i in known) for i in ids]
+        return [Submitted(self._reread(i), existing) for i, existing in became]
 
     def _write(self) -> None:
         self.write.entries.add_patches(self.patches)
@@ -232,11 +236,15 @@ class _Intake:
             )
         return entry
 
+    def _twin(self, part: Part) -> str | None:
+        """The entry of the same patch earlier in this call. Raises: UsageError if the call is one series."""
+        twin = self.added.get(part.identity)
+        if twin is not None and not self.options.independent:
+            raise UsageError(f"{part.source.name}: the same patch is in this series twice")
+        return twin
+
     def _met_meanwhile(self, part: Part) -> Entry | None:
-        """The same bytes handed in by another process, or earlier in this call, since we looked."""
-        for row in self.rows:
-            if row["identity"] == part.identity and not self.options.replaces:
-                raise UsageError(f"{part.source.name}: the same patch is in this call twice")
+        """The same bytes handed in by another process since we looked."""
         for entry in self.entries.by_identity(part.identity):
             if entry.state not in ("dropped", "rolled_back") and entry != part.names_old:
                 return entry
@@ -287,6 +295,7 @@ class _Intake:
         if follows is not None:
             row["depends_on"] = sorted({*row["depends_on"], follows})
         self.rows.append(row)
+        self.added[part.identity] = entry_id
         findings = [*judged.findings, *self._history_findings(part, held)]
         row["findings"] = validate.as_json(findings)
         stopped = self._first_moves(entry_id, findings)
