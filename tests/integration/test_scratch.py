@@ -12,6 +12,8 @@ import pytest
 from tests.builders import commit_files, git, make_repo
 from tests.worktree_states import Content, seen, tree_of
 from uet_git.errors import GitFailed
+from uet_git.host import process
+from uet_git.plumbing import scratch
 from uet_git.plumbing.git import discover
 from uet_git.plumbing.removal import remove_tree
 from uet_git.plumbing.scratch import Scratch, ScratchPool
@@ -22,6 +24,13 @@ FILES = {"a": b"a\n", "d/x": b"x\n", "d/y": b"y\n", "deep/er/z": b"z\n", "run": 
 @pytest.fixture
 def repo(tmp_path: Path) -> Path:
     return make_repo(tmp_path / "r", FILES)
+
+
+@pytest.fixture(params=["walk", "git"], autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small slots are tidied by our own walk, great ones by git: the same must come out."""
+    if request.param == "git":
+        monkeypatch.setattr(scratch, "_SMALL_INDEX", 0)
 
 
 @pytest.fixture
@@ -232,6 +241,7 @@ def test_no_filter_and_no_hook_of_the_repository_runs(
 def test_the_repository_is_not_touched_and_not_found(repo: Path, pool: ScratchPool) -> None:
     before = seen(repo)
     listing = sorted(str(p) for p in (repo / ".git").rglob("*"))
+    git(repo, "update-index", "--refresh")
     with pool.checkout(head_tree(repo)) as slot:
         assert not os.path.lexists(os.path.join(slot.path, ".git"))
         done = subprocess.run(
@@ -313,6 +323,28 @@ def test_killed_at_any_time(tmp_path: Path) -> None:
         tree = trees[round_ % 2]
         with pool.checkout(tree) as slot:
             assert content(slot.path) == expected(repo, tree, tmp_path)
+
+
+def test_submodules_are_empty_folders(repo: Path, pool: ScratchPool) -> None:
+    oid = git(repo, "rev-parse", "HEAD").strip()
+    tree = tree_of(repo, {"sub": ("160000", oid), "d/sub": ("160000", oid)}, "HEAD")
+    for _ in range(2):
+        with pool.checkout(tree) as slot:
+            assert os.listdir(os.path.join(slot.path, "sub")) == []
+            assert content(slot.path).keys() == {*FILES}
+    with pool.checkout(head_tree(repo)) as slot:
+        assert not os.path.exists(os.path.join(slot.path, "sub"))
+
+
+def test_spawns_per_warm_checkout(
+    repo: Path, pool: ScratchPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool.checkout(head_tree(repo)).close()
+    calls: list[object] = []
+    real = process.start
+    monkeypatch.setattr(process, "start", lambda argv, **k: calls.append(argv) or real(argv, **k))
+    pool.checkout(head_tree(repo)).close()
+    assert len(calls) == (4 if scratch._SMALL_INDEX == 0 else 1)
 
 
 def test_a_tree_that_is_not_there(pool: ScratchPool) -> None:

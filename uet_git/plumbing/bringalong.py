@@ -5,6 +5,7 @@ be lost; `finish` updates files and index. Edits of files that the landing does 
 not. `repair` does after a crash what `finish` could not.
 """
 
+import os
 from collections.abc import Collection, Iterable
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -14,6 +15,7 @@ from uet_git.host.process import Completed
 from uet_git.model.records import GITLINK, TreeChange
 from uet_git.plumbing import inway
 from uet_git.plumbing.git import Git, words
+from uet_git.plumbing.indexfile import is_untouched
 from uet_git.plumbing.indexlock import IndexLock
 from uet_git.plumbing.pathwise import Pathwise
 from uet_git.plumbing.worktrees import WorkTree
@@ -93,8 +95,12 @@ class BringAlong:
         if seen.blocked:
             return Refused(tuple(seen.blocked), "an untracked file is in the way")
         self._lock.copy()
+        if not seen.standing and not seen.missing and self._is_untouched():
+            return None
         if seen.standing and (unknown := self._untracked(seen.standing)):
             return Refused(unknown, "an untracked file is in the way")
+        if displaced := self._displaced():
+            return Refused(displaced, "a staged file is in the way")
         if self._read_tree("-n").code == 0 and not seen.missing:
             return None
         self._run("update-index", "-q", "--refresh")
@@ -107,6 +113,17 @@ class BringAlong:
         deleted = tuple(p for p in seen.missing if p in edited)
         return Refused(deleted, "a file that would change was deleted locally") if deleted else None
 
+    def _is_untouched(self) -> bool:
+        """What the dry run would find, without a process; False where that is not certain."""
+        try:
+            with open(self._lock.private, "rb") as file:
+                written = os.fstat(file.fileno()).st_mtime_ns
+                data = file.read()
+        except FileNotFoundError:
+            return False
+        oid_bytes = self._git.hex_length // 2
+        return is_untouched(data, written, oid_bytes, self.tree.path, self._changes)
+
     def _read_tree(self, *flags: str) -> Completed:
         return self._run("read-tree", *flags, "-m", "-u", *self._way)
 
@@ -117,6 +134,16 @@ class BringAlong:
     def _untracked(self, paths: Iterable[bytes]) -> tuple[bytes, ...]:
         known = set(self._run("ls-files", "-z").out.split(b"\0"))
         return tuple(p for p in paths if p not in known)
+
+    def _displaced(self) -> tuple[bytes, ...]:
+        """Staged files where a folder must go, or inside a folder that a file replaces: git would unstage them."""
+        added = {c.path for c in self._changes if not c.old_mode}
+        if not added:
+            return ()
+        above = {folder for path in added for folder in inway.parents(path)}
+        ours = {c.path for c in self._changes}
+        staged = self._names("diff-index", "--cached", "--diff-filter=d", self._way[0]) - ours
+        return tuple(sorted(p for p in staged if p in above or added & set(inway.parents(p))))
 
     def _edited(self) -> tuple[bytes, ...]:
         """Touched files with edits of the user's, staged or not; a submodule's own state is not ours to judge."""

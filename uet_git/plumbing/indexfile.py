@@ -1,0 +1,168 @@
+"""Reads git's index where that saves a process (gitformat-index(5), versions 2 and 3). It never writes one.
+
+Whatever is unusual here (version 4, split or sparse index, flags, an entry that is not found) means "ask git": the
+answers are only ever used to skip a question whose answer is known.
+"""
+
+import hashlib
+import os
+import stat
+import struct
+from collections.abc import Collection
+from typing import Final, NamedTuple
+
+from uet_git.model.records import GITLINK, SYMLINK, TreeChange
+from uet_git.plumbing.inway import parents
+
+_HEADER: Final = 12
+_STAT: Final = struct.Struct(">10I")  # ctime s, ns; mtime s, ns; dev; ino; mode; uid; gid; size
+_LONG_NAME: Final = 0xFFF
+_EXTENDED: Final = 0x4000
+_WHOLE: Final = 0xFFFFFFFF
+_MOST_READ: Final = (
+    64 << 20
+)  # bytes of index searched, and of content hashed, before git does it faster
+
+
+class Names(NamedTuple):
+    """What an index lists: files, submodule links, and the id of the tree that it is (None: git did not note it)."""
+
+    files: list[bytes]
+    links: list[bytes]
+    tree: str | None
+
+
+def names(data: bytes, oid_bytes: int) -> Names | None:
+    """Every path of an index, None if it is not of the plain kind."""
+    if not _is_plain(data):
+        return None
+    files: list[bytes] = []
+    links: list[bytes] = []
+    at, fixed = _HEADER, _STAT.size + oid_bytes + 2
+    for _ in range(int.from_bytes(data[8:12])):
+        flags = int.from_bytes(data[at + fixed - 2 : at + fixed])
+        start = at + fixed + (2 if flags & _EXTENDED else 0)
+        length = flags & _LONG_NAME
+        if length == _LONG_NAME:
+            length = data.index(b"\0", start) - start
+        is_link = data[at + 24 : at + 28] == b"\0\0\xe0\0"
+        (links if is_link else files).append(data[start : start + length])
+        at += (start - at + length + 8) & ~7
+    return Names(files, links, _root_tree(data, at, oid_bytes))
+
+
+def is_untouched(
+    data: bytes, mtime_ns: int, oid_bytes: int, top: str, changes: Collection[TreeChange]
+) -> bool:
+    """Whether index and disk surely have the old side of every change, so that git need not be asked.
+
+    `data` is an index last written at `mtime_ns`. False means "not known".
+    """
+    if not _is_plain(data) or len(data) * len(changes) > _MOST_READ:
+        return False
+    root = os.fsencode(top)
+    at = _HEADER
+    for change in sorted(changes):
+        if GITLINK in (change.old_mode, change.new_mode):
+            return False
+        if not change.old_mode:
+            if _is_near(data, change.path):
+                return False
+            continue
+        at = _entry(data, at, change, oid_bytes)
+        if at < 0 or not _is_same(
+            data, at, mtime_ns, os.path.join(root, change.path), change.old_oid
+        ):
+            return False
+    return True
+
+
+def _is_plain(data: bytes) -> bool:
+    """A checked-out path may end like the name of an extension; then git is asked once more than needed."""
+    version = int.from_bytes(data[4:8])
+    return (
+        data[:4] == b"DIRC"
+        and version in (2, 3)
+        and b"link\0\0" not in data
+        and b"sdir\0\0" not in data
+    )
+
+
+def _entry(data: bytes, start: int, change: TreeChange, oid_bytes: int) -> int:
+    """Where the plain entry of the old side begins; -1 if there is none from `start` on."""
+    if len(change.path) >= _LONG_NAME:
+        return -1
+    named = data.find(struct.pack(">H", len(change.path)) + change.path + b"\0", start)
+    at = named - oid_bytes - _STAT.size
+    if named < 0 or at < _HEADER or data[at + _STAT.size : named].hex() != change.old_oid:
+        return -1
+    return at if int.from_bytes(data[at + 24 : at + 28]) == change.old_mode else -1
+
+
+def _is_near(data: bytes, path: bytes) -> bool:
+    """Whether the index may know a path to be added, something below it, or a file in place of its folder."""
+    whole = [name + b"\0" for name in (path, *parents(path))]
+    return any(_begins(data, start) for start in (*whole, path + b"/"))
+
+
+def _begins(data: bytes, start: bytes) -> bool:
+    """Whether a name of the index may begin with `start` (its end included, if that is NUL)."""
+    if data[7] != 2:  # other versions may have more between the length and the name
+        return start in data
+    at = data.find(start)
+    while at >= 0:
+        length = int.from_bytes(data[at - 2 : at]) & _LONG_NAME
+        if data.find(b"\0", at) == at + length or length == _LONG_NAME:
+            return True
+        at = data.find(start, at + 1)
+    return False
+
+
+def _is_same(data: bytes, at: int, mtime_ns: int, path: bytes, oid: str) -> bool:
+    """Whether the file's status is as noted; where its time does not prove it, whether its content is."""
+    noted = _STAT.unpack_from(data, at)
+    try:
+        st = os.lstat(path)
+    except OSError:
+        return False
+    ctime, mtime = divmod(st.st_ctime_ns, 10**9), divmod(st.st_mtime_ns, 10**9)
+    now = (
+        *ctime,
+        *mtime,
+        st.st_dev,
+        st.st_ino,
+        _mode(st.st_mode),
+        st.st_uid,
+        st.st_gid,
+        st.st_size,
+    )
+    if noted != tuple(field & _WHOLE for field in now):
+        return False
+    return mtime[0] < mtime_ns // 10**9 or _has_content(path, st, oid)
+
+
+def _mode(mode: int) -> int:
+    if stat.S_ISLNK(mode):
+        return SYMLINK
+    return stat.S_IFMT(mode) | (0o755 if mode & stat.S_IXUSR else 0o644)
+
+
+def _has_content(path: bytes, st: os.stat_result, oid: str) -> bool:
+    if st.st_size > _MOST_READ or not stat.S_ISREG(st.st_mode):
+        return False
+    with open(path, "rb") as file:
+        content = file.read()
+    make = hashlib.sha256 if len(oid) == 64 else hashlib.sha1
+    return make(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest() == oid
+
+
+def _root_tree(data: bytes, at: int, oid_bytes: int) -> str | None:
+    """The root of the `TREE` extension: NUL, entries, space, subtrees, newline, id; -1 entries mean "not known"."""
+    end = len(data) - oid_bytes
+    while at + 8 <= end:
+        size = int.from_bytes(data[at + 4 : at + 8])
+        if data[at : at + 4] == b"TREE":
+            head, _, rest = data[at + 8 : at + 8 + size].partition(b"\n")
+            return None if head.startswith(b"\0-") else rest[:oid_bytes].hex()
+        at += 8 + size
+    return None
