@@ -75,6 +75,8 @@ def refused_on_purpose(example: Example, patch: Patch, outcome: Outcome) -> bool
         return bool(example.spoiled)
     assert isinstance(outcome, Conflict)
     finding = outcome.findings[0]
+    if finding.code == "apply.already_applied":
+        return example.verdict == example.onto_id
     if finding.code == "apply.postimage":
         return bool(example.spoiled)
     hunks = [h for change in patch.changes for h in change.hunks if h.line == finding.line]

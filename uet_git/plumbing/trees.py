@@ -93,9 +93,12 @@ class _Attempt:
         tree = assemble(self.objects, self.view, edits)
         if isinstance(tree, list):
             return Conflict(tuple(tree))
+        changes = self._changes(edits)
+        if not changes:
+            return Conflict((_already(patch),))
         placements = tuple(place for left in results for place in left.placements)
         proved = sum(left.proved for left in results)
-        return Composed(tree, self._changes(edits), placements, proved, RUNG)
+        return Composed(tree, changes, placements, proved, RUNG)
 
     def _foresee(self, patch: Patch) -> None:
         """Notes what the whole patch removes: a path that will go may be created, a link that goes may be passed."""
@@ -174,9 +177,7 @@ class _Attempt:
     def _explain(self, patch: Patch, findings: list[Finding]) -> tuple[Finding, ...]:
         """The findings; a single one if the base already has every change of the patch."""
         if all(self._has(change) for change in patch.changes):
-            return (
-                Finding("apply.already_applied", "", patch.changes[0].path, patch.changes[0].line),
-            )
+            return (_already(patch),)
         return tuple(findings)
 
     def _has(self, change: FileChange) -> bool:
@@ -197,6 +198,10 @@ class _Attempt:
             return change.op != "copy" or (source is not None and source[1] == there[1])
         content = self.contents.read(Left(*there))
         return not isinstance(content, Finding) and is_applied(change, content, self.contents.work)
+
+
+def _already(patch: Patch) -> Finding:
+    return Finding("apply.already_applied", "", patch.changes[0].path, patch.changes[0].line)
 
 
 def _edits(patch: Patch, results: list[Left]) -> dict[bytes, TreeEntry | None]:
