@@ -342,7 +342,9 @@ class _Intake:
         options, mail = self.options, part.judged.mail
         own = options.message or part.source.message
         given = message.clean(own.encode("utf-8", "backslashreplace")) if own else b""
-        text = _text(given or mail.message or f"Apply {_shown(part.source.name)}\n".encode())
+        name = f"Apply {_shown(part.source.name)}"
+        # A mail may have no message, and then the commit has none (as `git am` writes it); a bare diff needs one.
+        text = _text(given or mail.message or (b"" if mail.author else name.encode() + b"\n"))
         author = options.author or (tuple(map(_text, mail.author)) if mail.author else (None, None))
         row: dict[str, Any] = {
             **{
@@ -353,7 +355,7 @@ class _Intake:
             **{"identity": part.identity, "sha256": part.sha256, "target": options.target},
             **{
                 "priority": options.priority,
-                "title": _text(message.title(text.encode())),
+                "title": _text(message.title(text.encode())) or name,
                 "message": text,
             },
             **{"author_name": author[0], "author_email": author[1]},
