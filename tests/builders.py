@@ -1,5 +1,6 @@
 """How tests make repositories and patches: the only place that does."""
 
+import difflib
 import os
 import subprocess
 from collections.abc import Mapping
@@ -41,3 +42,23 @@ def commit_files(repo: Path, files: Mapping[str, bytes], message: str) -> str:
     git(repo, "add", "-A", "-f", *files)
     git(repo, "commit", "-q", "-m", message)
     return git(repo, "rev-parse", "HEAD").decode().strip()
+
+
+def diff(path: str, old: bytes | None, new: bytes | None) -> bytes:
+    """One file's change as `git diff` prints it (text, mode 100644); None for a file that is not there."""
+    name = path.encode()
+    head = b"diff --git a/%b b/%b\n" % (name, name)
+    head += b"new file mode 100644\n" if old is None else b"deleted file mode 100644\n" if new is None else b""
+    before = b"/dev/null" if old is None else b"a/" + name
+    after = b"/dev/null" if new is None else b"b/" + name
+    lines = difflib.diff_bytes(
+        difflib.unified_diff, (old or b"").splitlines(True), (new or b"").splitlines(True), before, after
+    )
+    ended = (s if s.endswith(b"\n") else s + b"\n\\ No newline at end of file\n" for s in lines)
+    return head + b"".join(ended)
+
+
+def mail(subject: str, *diffs: bytes, author: str = "Pat Ch <pat@example.com>", body: str = "") -> bytes:
+    """A mail as `git format-patch` writes it."""
+    head = f"From {'0' * 39}1 Mon Sep 17 00:00:00 2001\nFrom: {author}\nDate: Fri, 5 Apr 2024 12:00:00 +0200\n"
+    return f"{head}Subject: [PATCH] {subject}\n\n{body}---\n\n".encode() + b"".join(diffs) + b"-- \n2.39.5\n\n"
