@@ -107,7 +107,7 @@ def _usual(found: re.Match[bytes]) -> Header | None:
 
 
 class _GitHeader:
-    """One `diff --git` header read line by line. Every line may come once, in any order."""
+    """One `diff --git` header read line by line. Every line may come once, `---` and `+++` last."""
 
     def __init__(self, data: bytes, at: int) -> None:
         self.at = at
@@ -119,13 +119,15 @@ class _GitHeader:
             key = _KEYS[found[0]]
             if key in self.fields:
                 raise Refused("parse.header", f"`{found[0].decode().strip()}` twice", self.end)
+            if (key == "new") != ("old" in self.fields) or "new" in self.fields:
+                raise Refused("parse.header", "its lines are out of order", self.end)
             line_end = _line_end(data, self.end)
             self.fields[key] = data[found.end() : line_end].removesuffix(b"\r")
             self.end = line_end + 1
         if not self.fields:
             raise Refused("parse.header", "no change follows", at)
-        if ("old" in self.fields) != ("new" in self.fields):
-            raise self.refused("one of the `---` and `+++` lines is missing")
+        if "old" in self.fields and "new" not in self.fields:
+            raise self.refused("the `+++` line is missing")
 
     def refused(self, detail: str) -> Refused:
         return Refused("parse.header", detail, self.at)
@@ -232,6 +234,8 @@ class _GitHeader:
         found = _INDEX.match(text)
         if found is None:  # git overlooks ids that are none; a mode behind them it reads
             loose = _LOOSE_INDEX.match(text)
+            if loose is None and b" " in text:
+                raise self.refused("the index line cannot be read")
             return None, None, self._known_mode(loose[1]) if loose and loose[1] else None
         mode = None if found[3] is None else self._known_mode(found[3])
         return found[1].decode(), found[2].decode(), mode
