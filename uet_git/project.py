@@ -34,6 +34,7 @@ from uet_git.plumbing.worktrees import WorkTrees
 
 LINK = ".ledger"
 CONFIG_FILE = "uet.toml"
+_UNCONFIGURED = Settings()
 _PARSED_BYTES = 8 * 1024 * 1024
 
 
@@ -190,7 +191,10 @@ class Project:
             self.home.mkdir(mode=0o700, exist_ok=True)
         ledgers.create(self.ledger_path, self.clock, self.actor)
         self._remember_ledger()
-        self.link()
+        with suppress(
+            UsageError
+        ):  # somebody else's `.ledger`: commands go by the folder, doctor tells
+            self.link()
         return True
 
     def _remember_ledger(self) -> None:
@@ -205,6 +209,7 @@ class Project:
         """
         if self.git.top is None:
             return None
+        self.hide_link()
         link = os.path.join(self.git.top, LINK)
         if os.path.lexists(link):
             if not os.path.islink(link):
@@ -212,18 +217,23 @@ class Project:
             if os.path.realpath(link) == os.path.realpath(self.home):
                 return link
             os.unlink(link)
-        exclude = Path(self.git.common_dir) / "info" / "exclude"
         with files.os_errors(f"linking {link}"):
-            exclude.parent.mkdir(exist_ok=True)
-            old = exclude.read_bytes() if exclude.exists() else b""
-            if b"/.ledger" not in old.split(b"\n"):
-                files.write_atomic(
-                    str(exclude),
-                    old + (b"" if old[-1:] in (b"", b"\n") else b"\n") + b"/.ledger\n",
-                    0o644,
-                )
             os.symlink(os.path.relpath(self.home, self.git.top), link)
         return link
+
+    def hide_link(self, *, look_only: bool = False) -> bool:
+        """Keeps the link out of `git status` by a line in info/exclude; tells whether the line was missing."""
+        exclude = Path(self.git.common_dir) / "info" / "exclude"
+        line = b"/" + LINK.encode()
+        with files.os_errors(f"hiding {LINK}"):
+            old = exclude.read_bytes() if exclude.exists() else b""
+            if line in old.split(b"\n"):
+                return False
+            if not look_only:
+                exclude.parent.mkdir(exist_ok=True)
+                end = b"" if old[-1:] in (b"", b"\n") else b"\n"
+                files.write_atomic(str(exclude), old + end + line + b"\n", 0o644)
+        return True
 
     # -- the target ------------------------------------------------------------------------------------------
 
@@ -233,7 +243,7 @@ class Project:
         """
         if onto is not None:
             name = onto if onto.startswith("refs/heads/") else f"refs/heads/{onto}"
-            if self.tip(name) is None and name != gits.head(self.git).branch:
+            if self.tip(name) is None and name != gits.branch(self.git):
                 raise UsageError(
                     f"there is no branch {_plain(onto)}", next=("git", "branch", "--list")
                 )
@@ -243,7 +253,7 @@ class Project:
             return (
                 configured if configured.startswith("refs/heads/") else f"refs/heads/{configured}"
             )
-        branch = gits.head(self.git).branch
+        branch = gits.branch(self.git)
         if branch is None:
             raise DetachedHead("name the branch with --onto", next=("git", "branch", "--list"))
         return branch
@@ -252,16 +262,15 @@ class Project:
         """The settings in the `uet.toml` of a commit (P6: the target's tip decides). Raises: ConfigError."""
         blob = self.config_blob(tip)
         if blob is None:
-            return Settings()
+            return _UNCONFIGURED
         if blob not in self._settings:
             data = self.objects.blob(blob)
             self._settings[blob] = config.parse_toml(data, blob)
         return self._settings[blob]
 
     def tip(self, target: str) -> Oid | None:
-        """Where a branch (full ref name) points; None while it is unborn."""
-        found = refs.read(self.git, target)
-        return None if found is None else Oid(found)
+        """Where a ref (full name) points right now; None while a branch is unborn. Starts no process."""
+        return self.objects.resolve(target)
 
     def config_blob(self, tip: Oid | None) -> Oid | None:
         """The id of a commit's `uet.toml`, None without one."""

@@ -30,6 +30,7 @@ class Live(Listener):
         self.project = project
         self.asked: list[Entry] | None = None
         self.settled_count = 0
+        self.targets: dict[str, None] = {}
         self.total = 0
         self._began = time.monotonic()
         self._entry_began = self._began
@@ -37,6 +38,7 @@ class Live(Listener):
     def starting(self, entries: list[Entry]) -> None:
         """Says what is about to land; a bare `apply` may meet patches that somebody else queued."""
         self.total += len(entries)
+        self.targets.update(dict.fromkeys(_branch(e.target) for e in entries))
         if self.asked is None and not self.out.quiet:
             for target in dict.fromkeys(e.target for e in entries):
                 labels = [e.label for e in entries if e.target == target]
@@ -103,23 +105,28 @@ class Live(Listener):
         self.out.clear()
         ids = [e.entry_id for e in self.asked] if named and self.asked is not None else []
         every = list(dict.fromkeys([*ids, *report.tried]))
-        entries = [e for i in every if (e := self.project.ledger.entries.get(i)) is not None]
+        landed = set(report.landed)
+        whole = self.out.as_json or (self.out.live and len(every) <= LONG_LIST)
+        entries = self.project.ledger.entries.by_ids([i for i in every if whole or i not in landed])
         viewer = views.Viewer(self.project)
         if self.out.as_json:
             self.out.document([viewer.entry(e) for e in entries])
         else:
-            self._summary(entries, report, viewer)
+            self._summary(entries, 0 if whole else len(landed), report, viewer)
         if report.paused is not None:
             return PAUSED
         wanted = [e for e in entries if e.entry_id in ids] if named else entries
         return 0 if all(order.is_done(e) for e in wanted) else 1
 
-    def _summary(self, entries: list[Entry], report: Report, viewer: views.Viewer) -> None:
-        if not entries:
+    def _summary(
+        self, entries: list[Entry], landed: int, report: Report, viewer: views.Viewer
+    ) -> None:
+        """Who is not where they should be, the counts, and what to do next. `landed` more are not in `entries`."""
+        if not entries and not landed:
             self.out.text("nothing to do: no patch is queued")
             return
         open_ones = [e for e in entries if not order.is_done(e)]
-        if self.out.live and (len(entries) <= LONG_LIST or open_ones):
+        if self.out.live and entries:
             shown = entries if len(entries) <= LONG_LIST else open_ones
             rows = [
                 [e.label, e.state, (e.commit_id or "")[:10], e.reason or "", display.line(e.title)]
@@ -127,17 +134,17 @@ class Live(Listener):
             ]
             self.out.text()
             self.out.table(rows, ["change", "state", "commit", "reason", "title"])
-        untold = [e for e in open_ones if e.entry_id not in report.tried]
-        for entry in untold:
-            self.out.text(
-                f"    {entry.label:>5}  {self.out.state(entry.state, 12)}  {display.line(views.why(entry))}"
-            )
+        for entry in [e for e in open_ones if e.entry_id not in report.tried]:
+            state = self.out.state(entry.state, 12)
+            self.out.text(f"    {entry.label:>5}  {state}  {display.line(views.why(entry))}")
         counts = Counter("landed" if order.is_done(e) else e.state for e in entries)
-        said = ", ".join(f"{n} {state}" for state, n in counts.items())
-        targets = ", ".join(dict.fromkeys(_branch(e.target) for e in entries))
-        self.out.text(f"{said} ({targets}, {time.monotonic() - self._began:.1f} s)")
-        nexts = dict.fromkeys(tuple(viewer.next(e)[0]) for e in open_ones)
-        for argv in list(nexts)[:3]:
+        counts["landed"] += landed
+        said = ", ".join(f"{n} {state}" for state, n in counts.items() if n)
+        seconds = time.monotonic() - self._began
+        self.out.text(
+            f"{said} ({', '.join(self.targets)}, {seconds:.1f} s)" if self.targets else said
+        )
+        for argv in list(dict.fromkeys(tuple(viewer.next(e)[0]) for e in open_ones))[:3]:
             self.out.text(f"  next: {command(argv)}")
 
 

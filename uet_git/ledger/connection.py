@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from uet_git.errors import (
     DiskFull,
@@ -30,6 +30,7 @@ from uet_git.ledger import migrate
 APPLICATION_ID: Final = 0x55455447
 _MAGIC = b"SQLite format 3\x00"
 BUSY_SECONDS: Final = 30.0
+_WAL_IS_SAFE: Final = sqlite3.sqlite_version_info >= (3, 51, 3)
 
 
 def create(path: Path, clock: Clock, meta: dict[str, str]) -> None:
@@ -91,6 +92,24 @@ def open_ledger(path: Path, clock: Clock, *, read_only: bool = False) -> sqlite3
         return connection
 
 
+class About(NamedTuple):
+    """SQLite's version, the journal mode, and the schema: the file's and the newest that this version knows."""
+
+    sqlite: str
+    journal: str
+    schema: int
+    newest: int
+
+
+def about(connection: sqlite3.Connection | None = None) -> About:
+    """The facts of an open ledger; without one, those that a new ledger would have."""
+    if connection is None:
+        return About(sqlite3.sqlite_version, "wal" if _WAL_IS_SAFE else "truncate", 0, _newest())
+    (journal,) = connection.execute("PRAGMA journal_mode").fetchone()
+    (schema,) = connection.execute("PRAGMA user_version").fetchone()
+    return About(sqlite3.sqlite_version, journal, schema, _newest())
+
+
 def _newest() -> int:
     return len(list(shipped.folder("migrations").glob("[0-9]*.sql")))
 
@@ -107,9 +126,8 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     for pragma in ("foreign_keys=ON", "trusted_schema=OFF", "cell_size_check=ON", "mmap_size=0"):
         connection.execute(f"PRAGMA {pragma}")
     if mode != "ro":
-        wal_is_safe = sqlite3.sqlite_version_info >= (3, 51, 3)
-        connection.execute("PRAGMA journal_mode=" + ("WAL" if wal_is_safe else "TRUNCATE"))
-        connection.execute("PRAGMA synchronous=" + ("FULL" if wal_is_safe else "EXTRA"))
+        connection.execute("PRAGMA journal_mode=" + ("WAL" if _WAL_IS_SAFE else "TRUNCATE"))
+        connection.execute("PRAGMA synchronous=" + ("FULL" if _WAL_IS_SAFE else "EXTRA"))
     return connection
 
 

@@ -34,8 +34,9 @@ class Move(NamedTuple):
 def _entry(row: Sequence[Any]) -> Entry:
     values = list(row)
     for i in _JSON_AT:
-        if values[i] is not None:
-            values[i] = json.loads(values[i])
+        text = values[i]
+        if text is not None:
+            values[i] = [] if text == "[]" else json.loads(text)
     return Entry(*values)
 
 
@@ -48,6 +49,17 @@ class Entries:
     def get(self, entry_id: str) -> Entry | None:
         """The entry with this id."""
         return self._one("entry_id = ?", (entry_id,))
+
+    def by_ids(self, ids: Sequence[str]) -> list[Entry]:
+        """The entries with these ids, in the order asked; ids that are not there are left out."""
+        found: dict[str, Entry] = {}
+        for start in range(0, len(ids), 500):
+            page = ids[start : start + 500]
+            found.update(
+                (e.entry_id, e)
+                for e in self._many(f"entry_id IN ({', '.join('?' * len(page))})", tuple(page))
+            )
+        return [found[i] for i in ids if i in found]
 
     def revision(self, number: int, revision: int | None = None) -> Entry | None:
         """Revision `revision` of change `number`; the newest without one."""

@@ -10,6 +10,7 @@ from typing import Any, Final
 from uet_git.host.clock import Clock
 from uet_git.ledger import connection as _connection
 from uet_git.ledger import events, gates, landings
+from uet_git.ledger.connection import About
 from uet_git.ledger.entries import Entries, EntryWriter
 from uet_git.ledger.runs import Runs, RunWriter
 from uet_git.model.entry import Event, Landing
@@ -95,6 +96,10 @@ class Ledger:
         first = self.events_of(run=run_id)[:1]
         payload = json.loads(first[0].payload) if first else {}
         return int(payload.get("pid", 0)), str(payload.get("boot_id", ""))
+
+    def about(self) -> About:
+        """How the database is kept, for `doctor`."""
+        return _connection.about(self.db)
 
     def last_seq(self) -> int:
         """The seq of the newest event."""

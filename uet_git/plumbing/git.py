@@ -221,6 +221,14 @@ def head(git: Git) -> Head:
     return Head(branch, at.out.decode().strip() if at.code == 0 else None)
 
 
+def branch(git: Git) -> str | None:
+    """The full name of the branch that HEAD names, also while it is unborn; None if HEAD is detached."""
+    done = git.run("symbolic-ref", "-q", "HEAD", check=False)
+    if done.code not in (0, 1):
+        raise failure(("symbolic-ref",), done)
+    return os.fsdecode(done.out.removesuffix(b"\n")) if done.code == 0 else None
+
+
 def config(git: Git) -> dict[str, list[str]]:
     """The user's whole git configuration as seen here: key (section and name in lower case) to values, last one wins.
 

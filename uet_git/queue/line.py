@@ -83,6 +83,11 @@ def with_needs(project: Project, entries: Collection[Entry]) -> set[str]:
             continue
         for series_id, last in reach.items():
             whole = ledger.series(series_id)
+            if (
+                whole is not None
+                and sum(e.series_id == series_id for e in found.values()) >= whole.total
+            ):
+                continue
             members = order.newest_revisions(ledger.of_series(series_id)).values()
             atomic = whole is not None and bool(whole.atomic)
             line += [m for m in members if atomic or (m.series_index or 0) <= last]

@@ -28,13 +28,10 @@ class Recovered(NamedTuple):
     left: list[str]
 
 
-def needed(project: Project) -> bool:
-    """Whether a killed process left something; cheap, and takes no lock."""
-    return (
-        bool(project.ledger.open_landings())
-        or bool(_stranded(project))
-        or bool(_dead_runs(project))
-    )
+def needed(project: Project, run: str = "") -> bool:
+    """Whether a killed process left something; cheap, and takes no lock. `run` is the caller's own."""
+    ledger = project.ledger
+    return bool(ledger.open_landings() or _stranded(project) or set(_dead_runs(project)) - {run})
 
 
 def recover(
@@ -42,6 +39,8 @@ def recover(
 ) -> Recovered:
     """Puts everything right, in the name of `run`. Raises: GitLocked if a foreign lock is in the way."""
     assert held.held
+    if not needed(project, run):
+        return Recovered(0, 0, [])
     landed, requeued = 0, 0
     left: list[str] = []
     for landing in project.ledger.open_landings():

@@ -27,7 +27,7 @@ def reason(
 def behind_upstream(project: Project, target: str, tip: Oid | None) -> tuple[str, str] | None:
     """Whether the target lacks commits of its upstream, as far as was fetched; nothing is fetched here."""
     upstream = upstream_of(project, target)
-    if upstream is None or tip is None:
+    if upstream is None or tip is None or project.tip(upstream) in (None, tip):
         return None
     done = project.git.run("rev-list", "--count", f"{tip}..{upstream}", "--", check=False)
     missing = int(done.out) if done.code == 0 else 0

@@ -177,7 +177,7 @@ class _Intake:
             became.append((entry_id, False))
             before = None
         self._write()
-        return [Submitted(self._reread(i), existing) for i, existing in became]
+        return self._reread(became)
 
     def _write(self) -> None:
         self.write.entries.add_patches(self.patches)
@@ -188,10 +188,9 @@ class _Intake:
         if self.run is not None and self.rows:
             self.write.runs.count(self.run, {"patches_created": len(self.rows)})
 
-    def _reread(self, entry_id: str) -> Entry:
-        entry = self.entries.get(entry_id)
-        assert entry is not None
-        return entry
+    def _reread(self, became: Sequence[tuple[str, bool]]) -> list[Submitted]:
+        found = {e.entry_id: e for e in self.entries.by_ids(list(dict(became)))}
+        return [Submitted(found[i], existing) for i, existing in became]
 
     # -- which number and revision ---------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """walk: one pass over the line of one target: stage, verify, land, set aside (DESIGN 5, 10)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from uet_git.errors import TipMoving
 from uet_git.ledger.entries import Move
@@ -19,7 +19,7 @@ from uet_git.queue.progress import Listener, Report
 from uet_git.queue.stage import NotStaged, Staged, Stager
 from uet_git.queue.verify import Stopped, Verifier
 
-LARGEST_BATCH = 128
+LARGEST_BATCH = 512
 LOST_IN_A_ROW = 3
 
 
@@ -118,7 +118,7 @@ class Walk:
 
     def _batch_size(self) -> int:
         """Grows with each landing: the first are seen early, and a long series does not pay for each."""
-        return min(self.settings.queue.batch << (2 * self.landings), LARGEST_BATCH)
+        return min(self.settings.queue.batch << (3 * self.landings), LARGEST_BATCH)
 
     def _try_group(self, group: Sequence[Entry]) -> None:
         """All members of a series, or none of them."""
@@ -309,11 +309,7 @@ class Walk:
     def _landed(self, batch: Sequence[Candidate]) -> None:
         last = batch[-1]
         self.landings, self.lost, self.batch = self.landings + 1, 0, []
-        self._tell()
-        for candidate in batch:
-            self.report.landed.append(candidate.entry.entry_id)
-            self.report.waiting.pop(candidate.entry.entry_id, None)
-            self.listener.settled(candidate.entry, "committed", None, "", candidate.commit)
+        self._tell({c.entry.entry_id: c for c in batch})
         self._set_tip(Tip(self.target, last.commit, last.staged.composed.tree))
 
     # -- what it knows ---------------------------------------------------------------------------------------
@@ -340,11 +336,19 @@ class Walk:
     def _look_at_waiting(self) -> None:
         entries = self.project.ledger.entries
         ids = dict.fromkeys(e.series_id for e in self.line if e.series_id is not None)
-        members = [m for i in ids for m in order.newest_revisions(entries.of_series(i)).values()]
+        members = [m for i in ids for m in self._members(i)]
         depended = [
             entries.revision(n) for n in sorted({n for e in self.line for n in e.depends_on})
         ]
         self.waiting = order.Waiting(members, [e for e in depended if e is not None])
+
+    def _members(self, series_id: str) -> Collection[Entry]:
+        """A series' newest revisions; asked of the ledger unless the line holds them all, as nothing has moved yet."""
+        found = self.project.ledger.entries.series(series_id)
+        here = [e for e in self.line if e.series_id == series_id]
+        if found is not None and len(here) == found.total and not self.landings:
+            return here
+        return order.newest_revisions(self.project.ledger.entries.of_series(series_id)).values()
 
     def _flush(self) -> None:
         """Writes what is pending without a landing."""
@@ -353,8 +357,18 @@ class Walk:
                 self.pending.write(write, self.project.ledger.entries, self.lander.run)
             self._tell()
 
-    def _tell(self) -> None:
-        for entry, state, code, detail in self.pending.told:
-            self.report.aside.append(entry.entry_id)
-            self.listener.settled(entry, state, code, detail, None)
+    def _tell(self, landed: Mapping[str, Candidate] | None = None) -> None:
+        """Tells what became of entries, in the order in which they were tried."""
+        aside = {told[0].entry_id: told for told in self.pending.told}
+        landed = landed or {}
+        for entry_id in [i for i in self.report.tried if i in aside or i in landed]:
+            self.report.waiting.pop(entry_id, None)
+            if entry_id in landed:
+                self.report.landed.append(entry_id)
+                self.listener.settled(
+                    landed[entry_id].entry, "committed", None, "", landed[entry_id].commit
+                )
+            else:
+                self.report.aside.append(entry_id)
+                self.listener.settled(*aside[entry_id], None)
         self.pending.clear()
