@@ -146,7 +146,7 @@ def _rules(project: Project, name: str, shown: str) -> Iterator[Check]:
         )
         settings = Settings()
     else:
-        yield from _judging(settings, shown, has_file=blob is not None)
+        yield from _judging(project, settings, shown)
     here = _here(project)
     if here is None or (blob is not None and project.objects.blob(blob) == here):
         return
@@ -158,11 +158,10 @@ def _rules(project: Project, name: str, shown: str) -> Iterator[Check]:
         yield problem(CONFIG_FILE, f"the one here cannot be used: {exc.detail}")
 
 
-def _judging(settings: Settings, shown: str, *, has_file: bool) -> Iterator[Check]:
-    if not has_file:
-        yield note(
-            CONFIG_FILE, f"{shown} has none: patches land without gates", ("uet-git", "init")
-        )
+def _judging(project: Project, settings: Settings, shown: str) -> Iterator[Check]:
+    if not settings.source:
+        next_ = ("uet-git", "init") if _here(project) is None else ("git", "add", CONFIG_FILE)
+        yield note(CONFIG_FILE, f"{shown} has none: patches land without gates", next_)
         return
     names = ", ".join(g.name for g in settings.gates) or "none"
     yield ok(CONFIG_FILE, f"on {shown}: preset {settings.preset}, gates: {names}")

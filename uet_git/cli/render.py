@@ -30,7 +30,8 @@ class Output:
         self.as_json = as_json
         self.quiet = quiet
         self.live = sys.stdout.isatty() and not as_json and process.variable("TERM") != "dumb"
-        self.colour = self.live and process.variable("NO_COLOR") is None
+        wanted = self.live or (process.variable("FORCE_COLOR") is not None and not as_json)
+        self.colour = wanted and process.variable("NO_COLOR") is None
         self.width = _width()
 
     def text(self, text: str = "") -> None:

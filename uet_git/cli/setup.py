@@ -54,7 +54,7 @@ def init(
         touched.append(_remember_branch(project, target, dry_run=dry_run))
         if not dry_run:
             anchor.anchor_now(project)
-            touched.append(_log(project))
+            touched.append(_log(project, made=touched[0].did == "made"))
         config, gates = _starter(project, target, skip=no_config, dry_run=dry_run)
         touched.append(config)
         next_ = _next(config)
@@ -129,11 +129,10 @@ def _link(
     ]
 
 
-def _log(project: Project) -> Touched:
+def _log(project: Project, *, made: bool) -> Touched:
     ref = project.log_ref()
-    return Touched(
-        f"{ref} (the ledger's events, for git)", "kept", ("git", "update-ref", "-d", ref)
-    )
+    undo = ("git", "update-ref", "-d", ref)
+    return Touched(f"{ref} (the ledger's events, for git)", "made" if made else "kept", undo)
 
 
 def _remember_branch(project: Project, target: str, *, dry_run: bool) -> Touched:
