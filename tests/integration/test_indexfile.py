@@ -114,3 +114,16 @@ def test_untouched(object_format: str, tmp_path: Path) -> None:
     assert known()
     (repo / "a").chmod(0o755)
     assert not known()
+
+
+def test_equal_status_proves_nothing_within_the_same_second(tmp_path: Path) -> None:
+    """Status as noted, content another: only a later index shows that the status was taken after the last edit."""
+    repo = make_repo(tmp_path / "r", FILES)
+    (change,) = tree_changes(holder(repo), "HEAD", next_commit(repo, {"a": b"2\n"}))
+    other = git(repo, "rev-parse", "HEAD:d/b").decode().strip()
+    data, _ = read(repo)
+    data = data.replace(bytes.fromhex(change.old_oid), bytes.fromhex(other))
+    edited = (repo / "a").stat().st_mtime_ns
+    changes = [change._replace(old_oid=other)]
+    assert not is_untouched(data, edited, 20, str(repo), changes)
+    assert is_untouched(data, edited + 10**9, 20, str(repo), changes)
