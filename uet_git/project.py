@@ -80,6 +80,8 @@ class Project:
             part = self.__dict__.pop(name, None)
             if part is not None:
                 part.close()
+                if name == "objects":
+                    part.deflater.close()
         if self._ledger is not None:
             self._ledger.close()
             self._ledger = None

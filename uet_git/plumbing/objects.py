@@ -5,14 +5,15 @@ Nothing enters the repository before `write()`: a candidate that does not land i
 
 import contextlib
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple, Self
 
-from uet_git.errors import GitFailed, MissingObject, ObjectTooLarge
+from uet_git.errors import GitFailed, MissingObject, ObjectTooLarge, UetError
 from uet_git.host import process
 from uet_git.model.records import Oid
 from uet_git.plumbing import packs
 from uet_git.plumbing.cache import Cache
+from uet_git.plumbing.deflate import Deflater
 from uet_git.plumbing.git import Git
 from uet_git.plumbing.tree import Tree, TreeEntry
 
@@ -20,7 +21,7 @@ MB: Final = 1024 * 1024
 LARGEST: Final = 512 * MB
 BLOB_CACHE: Final = 24 * MB
 TREE_CACHE: Final = 16 * MB
-_POSITIONS: Final = 6  # a tree with its positions takes about six times the memory of its bytes
+_AT_ONCE: Final = 64  # requests; they must fit a pipe
 _KNOWN: Final = 50_000
 
 
@@ -53,6 +54,7 @@ class Objects:
         self._candidates: dict[int, list[str]] = {0: []}
         self._users: dict[str, int] = {}
         self._current = 0
+        self.deflater = Deflater()
 
     def __enter__(self) -> Self:
         return self
@@ -120,6 +122,28 @@ class Objects:
             self._keep_tree(oid, found)
         return found
 
+    def prefetch(self, oids: Iterable[str]) -> None:
+        """Reads what is not in memory yet with few round trips. Whatever is wrong is left for `get` to report."""
+        wanted = [oid for oid in dict.fromkeys(oids) if not self._in_memory(oid)]
+        room = self._blobs.capacity // 2
+        while len(wanted) > 1 and room > 0:
+            some, wanted = wanted[:_AT_ONCE], wanted[_AT_ONCE:]
+            lines = [b"contents %b\n" % oid.encode() for oid in some]
+            try:
+                header = self._ask(b"".join(lines))
+                for number, oid in enumerate(some):
+                    header = self._header() if number else header
+                    kind, data = self._content(oid, header, min(room, self.largest))
+                    room -= len(data)
+                    if kind == "tree":
+                        self._keep_tree(oid, Tree(data, self.width))
+            except UetError:
+                self.close()
+                return
+
+    def _in_memory(self, oid: str) -> bool:
+        return oid in self._pending or oid in self._trees or oid in self._blobs
+
     def resolve(self, rev: str) -> Oid | None:
         """The id that a revision names (`main^{tree}`), None if it names nothing or is ambiguous."""
         if not rev or "\n" in rev or "\0" in rev:
@@ -140,10 +164,14 @@ class Objects:
         return data
 
     def _read(self, oid: str, limit: int) -> tuple[str, bytes]:
-        header = self._ask(b"contents %b\n" % oid.encode()).split()
-        if len(header) != 3:
+        return self._content(oid, self._ask(b"contents %b\n" % oid.encode()), limit)
+
+    def _content(self, oid: str, header: bytes, limit: int) -> tuple[str, bytes]:
+        """What follows a header line. Keeps a blob."""
+        words = header.split()
+        if len(words) != 3:
             raise MissingObject(oid)
-        kind, size = header[1].decode(), int(header[2])
+        kind, size = words[1].decode(), int(words[2])
         if size > limit:
             self.close()  # its content is on the way, and would be read by the next one who asks
             raise _too_large(oid, size, limit)
@@ -158,24 +186,27 @@ class Objects:
             self._blobs.put(oid, data, size)
         return kind, data
 
-    def _ask(self, line: bytes) -> bytes:
-        """Sends one request and reads its header line; starts the child, and once more if it died."""
+    def _ask(self, lines: bytes) -> bytes:
+        """Sends requests and reads the first header line; starts the child, and once more if it died."""
         for _ in range(2):
             if self._child is None:
                 self._child = self.git.start("cat-file", "--batch-command")
-            stdin, stdout = self._child.stdin, self._child.stdout
-            assert stdin is not None
-            assert stdout is not None
+            assert self._child.stdin is not None
             try:
-                stdin.write(line)
-                stdin.flush()
-                header = stdout.readline()
+                self._child.stdin.write(lines)
+                self._child.stdin.flush()
+                header = self._header()
             except BrokenPipeError:
                 header = b""
             if header.endswith(b"\n"):
                 return header
             self.close()
         raise GitFailed("git cat-file does not stay alive")
+
+    def _header(self) -> bytes:
+        assert self._child is not None
+        assert self._child.stdout is not None
+        return self._child.stdout.readline()
 
     # -- new objects ---------------------------------------------------------------------------------------------
 
@@ -194,6 +225,8 @@ class Objects:
             return oid
         if oid not in self._pending:
             self._pending[oid] = Pending(kind, data)
+            if kind != "tree":
+                self.deflater.add(oid, data)
         self._claim(oid)
         return oid
 
@@ -225,7 +258,7 @@ class Objects:
         if not self._pending:
             return None
         objects_dir = f"{self.git.common_dir}/objects"
-        ready = packs.deflate_all(self.waiting())
+        ready = [self._packed(*item) for item in self.waiting()]
         name = packs.write_pack(objects_dir, ready, self.git.object_format)
         for oid, new in self._pending.items():
             self._note(oid)
@@ -235,6 +268,11 @@ class Objects:
         self._candidates = {self._current: []}
         self._users.clear()
         return name
+
+    def _packed(self, oid: str, kind: str, data: bytes) -> packs.Packed:
+        if kind == "tree":
+            return packs.deflate(oid, kind, data)
+        return packs.Packed(oid, kind, len(data), self.deflater.take(oid, data))
 
     def waiting(self) -> list[tuple[str, str, bytes]]:
         """The pending objects: id, kind, content."""
@@ -255,6 +293,7 @@ class Objects:
             if not self._users[oid]:
                 del self._users[oid]
                 del self._pending[oid]
+                self.deflater.drop(oid)
                 self._trees.drop(oid)
 
     def _note(self, oid: str) -> None:
@@ -263,7 +302,7 @@ class Objects:
         self._known.add(oid)
 
     def _keep_tree(self, oid: str, tree: Tree) -> None:
-        self._trees.put(oid, tree, len(tree.raw) * _POSITIONS + 200)
+        self._trees.put(oid, tree, tree.weight)
 
 
 def _too_large(oid: str, size: int, limit: int) -> ObjectTooLarge:

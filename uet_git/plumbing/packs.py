@@ -9,7 +9,6 @@ import errno
 import hashlib
 import os
 import struct
-import threading
 import zlib
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
@@ -19,7 +18,6 @@ from uet_git.errors import DiskFull, IoFailed
 
 _KINDS = {"commit": 1, "tree": 2, "blob": 3}
 _LARGE = 0x7FFFFFFF
-_WORTH_A_THREAD = 1 << 19  # bytes
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -35,27 +33,6 @@ class Packed(NamedTuple):
 def deflate(oid: str, kind: str, data: bytes) -> Packed:
     """Deflates one object at level 1. A tree is stored: ids do not shrink, and a fifth of the time went there."""
     return Packed(oid, kind, len(data), zlib.compress(data, 0 if kind == "tree" else 1))
-
-
-def deflate_all(objects: Sequence[tuple[str, str, bytes]]) -> list[Packed]:
-    """Deflates objects given as (id, kind, data); large batches on two cores, for zlib runs without the interpreter.
-
-    Measured on two shared cores: a fifth of the whole run for large files (redis, Newtonsoft.Json), nothing for small.
-    """
-    total = sum(len(data) for _, _, data in objects)
-    if total < _WORTH_A_THREAD:
-        return [deflate(*item) for item in objects]
-    ends = accumulate(len(data) for _, _, data in objects)
-    middle = next(n for n, end in enumerate(ends, 1) if end * 2 >= total)
-    rest: list[Packed] = []
-    other = threading.Thread(
-        target=lambda: rest.extend(deflate(*item) for item in objects[middle:])
-    )
-    other.start()
-    first = [deflate(*item) for item in objects[:middle]]
-    other.join()
-    assert len(first) + len(rest) == len(objects)
-    return first + rest
 
 
 def write_pack(objects_dir: str, objects: Sequence[Packed], object_format: str = "sha1") -> str:

@@ -1,7 +1,6 @@
 """submit: takes patches in. Each is judged, recorded and queued or set aside, all in one transaction (DESIGN 4)."""
 
 import hashlib
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -14,7 +13,6 @@ from uet_git.model import message, order, series
 from uet_git.model.entry import Entry, Series, StoredPatch
 from uet_git.model.reasons import REASONS, Gravity
 from uet_git.model.records import Finding
-from uet_git.model.settings import Limits
 from uet_git.plumbing import refs
 from uet_git.project import Project
 from uet_git.queue import set_aside, validate
@@ -31,7 +29,7 @@ class Part:
     piece: bytes
     exact: bool
     judged: Judgement
-    sha256: str = ""
+    sha256: str
     identity: str = ""
     known: Entry | None = None
     names_old: Entry | None = None
@@ -51,8 +49,7 @@ def submit(
 
     Raises: UsageError (options that do not go together), NotFound (a number that is not there).
     """
-    limits = project.settings_at(project.tip(options.target)).limits
-    parts, cover = _read(sources, limits, project.git.hex_length, options)
+    parts, cover = _read(project, sources, options)
     parts = _arranged(parts, options)
     _identify(project, parts, options)
     with project.ledger.write() as write:
@@ -61,14 +58,15 @@ def submit(
 
 def preview(project: Project, sources: Sequence[Source], options: Options) -> list[Judgement]:
     """Judges without recording (`--dry-run`), in series order."""
-    limits = project.settings_at(project.tip(options.target)).limits
-    parts, _ = _read(sources, limits, project.git.hex_length, options)
+    parts, _ = _read(project, sources, options)
     return [part.judged for part in _arranged(parts, options)]
 
 
 def _read(
-    sources: Sequence[Source], limits: Limits, width: int, options: Options
+    project: Project, sources: Sequence[Source], options: Options
 ) -> tuple[list[Part], str | None]:
+    limits = project.settings_at(project.tip(options.target)).limits
+    width, deflater = project.git.hex_length, project.objects.deflater
     parts: list[Part] = []
     cover: str | None = None
     for number, source in enumerate(sources):
@@ -80,10 +78,13 @@ def _read(
             if judged.mail.is_cover and not judged.patch.changes and cover is None:
                 cover = _text(judged.mail.message)
                 continue
-            parts.append(Part(source, number, piece, exact, judged))
+            sha256 = hashlib.sha256(piece).hexdigest()
+            deflater.add(sha256, piece)
+            parts.append(Part(source, number, piece, exact, judged, sha256))
     if not parts:
         judged = validate.judge(b"", limits, width)
-        parts.append(Part(sources[0], 0, sources[0].data, False, judged))
+        sha256 = hashlib.sha256(sources[0].data).hexdigest()
+        parts.append(Part(sources[0], 0, sources[0].data, False, judged, sha256))
     return parts, cover
 
 
@@ -110,7 +111,6 @@ def _identify(project: Project, parts: Sequence[Part], options: Options) -> None
     }
     target_tip = project.tip(options.target)
     for part in parts:
-        part.sha256 = hashlib.sha256(part.piece).hexdigest()
         part.identity = identity_of(part.sha256, options.target, overrides)
         for entry in project.ledger.entries.by_identity(part.identity):
             if entry.state in ("dropped", "rolled_back") or (
@@ -334,7 +334,8 @@ class _Intake:
             self.clock.ulid(), part.sha256, len(part.piece), None, paths, len(patch.changes),
             patch.insertions, patch.deletions, patch.hunks, part.source.base, self.clock.now(),
         )  # fmt: skip
-        self.patches.append((stored, zlib.compress(part.piece, 1)))
+        packed = self.project.objects.deflater.take(part.sha256, part.piece)
+        self.patches.append((stored, packed))
         return stored
 
     def _row(self, part: Part, stored: StoredPatch, entry_id: str) -> dict[str, Any]:
