@@ -16,6 +16,9 @@ class Cache(Generic[T]):
         self._held: OrderedDict[str, tuple[T, int]] = OrderedDict()
         self._size = 0
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._held
+
     def get(self, key: str) -> T | None:
         """The value, now the most recently used; None if it is not held."""
         found = self._held.get(key)

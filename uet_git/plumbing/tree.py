@@ -19,6 +19,7 @@ TreeEntry = tuple[int, str]
 
 _ENTRIES = {n: re.compile(rb"([0-7]{5,6}) ([^\0/]+)\0.{%d}" % n, re.DOTALL) for n in (20, 32)}
 _MODES = {b"%o" % mode: mode for mode in (0o100644, 0o100755, 0o120000, 0o160000, TREE)}
+_POSITIONS = 6  # a tree with its positions takes about six times the memory of its bytes
 _FORBIDDEN = frozenset({b"", b".", b"..", b".git"})
 
 
@@ -36,15 +37,21 @@ class _Places(NamedTuple):
 class Tree:
     """The entries of one tree object. `width` is the length of an id in bytes. Immutable."""
 
-    __slots__ = ("_places", "raw", "width")
+    __slots__ = ("_places", "_shares", "raw", "width")
 
     def __init__(self, raw: bytes, width: int = 20, places: _Places | None = None) -> None:
         self.raw = raw
         self.width = width
         self._places = places
+        self._shares = places is not None
 
     def __len__(self) -> int:
         return len(self.places.number)
+
+    @property
+    def weight(self) -> int:
+        """Memory in bytes, about; positions that it shares with the version before are counted there."""
+        return len(self.raw) * (1 if self._shares else _POSITIONS) + 200
 
     @property
     def places(self) -> _Places:
@@ -138,13 +145,17 @@ def read_entries(raw: bytes, width: int) -> dict[bytes, TreeEntry]:
 def changed_entries(old: Tree, new: Tree) -> list[tuple[bytes, TreeEntry | None, TreeEntry | None]]:
     """The entries in which two trees differ: (name, before, after), by name.
 
-    Only the positions of `old` are trusted: what lies between the common beginning and the common end of the two is
-    read afresh from the bytes, so the answer does not rest on how `new` came about. Raises: CorruptObject.
+    Only the positions of `old` are trusted: what differs is read afresh from the bytes, so the answer does not rest on
+    how `new` came about. Raises: CorruptObject.
     """
     a, b = old.raw, new.raw
     if a == b:
         return []
     starts = old.places.starts
+    if len(a) == len(b):
+        replaced = _replaced(a, b, starts, old.width)
+        if replaced is not None:
+            return replaced
     head = _common_head(a, b, starts)
     first = starts[head]
     stop = starts[len(starts) - 1 - _common_tail(a, b, starts, head)]
@@ -155,6 +166,32 @@ def changed_entries(old: Tree, new: Tree) -> list[tuple[bytes, TreeEntry | None,
         before, after = old.entries(), new.entries()
     names = sorted(before.keys() | after.keys())
     return [(n, before.get(n), after.get(n)) for n in names if before.get(n) != after.get(n)]
+
+
+def _replaced(
+    a: bytes, b: bytes, starts: list[int], width: int
+) -> list[tuple[bytes, TreeEntry | None, TreeEntry | None]] | None:
+    """The differences if `b` is `a` with some entries replaced in place by ones of the same name; None if it is not."""
+    found: list[tuple[bytes, TreeEntry | None, TreeEntry | None]] = []
+    waiting = [(0, len(starts) - 1)]
+    while waiting:
+        low, high = waiting.pop()
+        start, end = starts[low], starts[high]
+        if a[start:end] == b[start:end]:
+            continue
+        if high - low > 1:
+            middle = (low + high) // 2
+            waiting += ((middle, high), (low, middle))
+            continue
+        try:
+            before, after = read_entries(a[start:end], width), read_entries(b[start:end], width)
+        except CorruptObject:
+            return None
+        if len(after) != 1 or before.keys() != after.keys():
+            return None
+        ((name, entry),) = before.items()
+        found.append((name, entry, after[name]))
+    return sorted(found)
 
 
 def _common_head(a: bytes, b: bytes, starts: list[int]) -> int:

@@ -78,6 +78,7 @@ class _Attempt:
 
     def run(self, patch: Patch) -> Composed | Conflict:
         self._foresee(patch)
+        self.view.prefetch([c.old_path for c in patch.changes if c.old_path is not None])
         findings: list[Finding] = []
         results: list[Left] = []
         for change in patch.changes:

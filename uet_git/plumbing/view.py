@@ -1,6 +1,8 @@
 """The paths of one tree: what lies at a path, and what stands in its way."""
 
-from uet_git.model.records import TREE
+from collections.abc import Sequence
+
+from uet_git.model.records import GITLINK, TREE
 from uet_git.plumbing.objects import Objects
 from uet_git.plumbing.tree import Tree, TreeEntry
 
@@ -35,6 +37,18 @@ class View:
         """Mode and id of the file, symbolic link or submodule at `path`."""
         found = self.entry(path)
         return None if found is None or found[0] == TREE else found
+
+    def prefetch(self, paths: Sequence[bytes]) -> None:
+        """Reads these files and the directories above them a level at a time instead of one by one."""
+        if len(paths) < 2:
+            return
+        above = {path.rpartition(b"/")[0] for path in paths} - {b""}
+        above.update(*map(parents, above))
+        for depth in sorted({path.count(b"/") for path in above}):
+            entries = [self.entry(path) for path in above if path.count(b"/") == depth]
+            self._objects.prefetch(e[1] for e in entries if e is not None and e[0] == TREE)
+        files = (self.file(path) for path in paths)
+        self._objects.prefetch(e[1] for e in files if e is not None and e[0] != GITLINK)
 
 
 def parents(path: bytes) -> list[bytes]:
