@@ -26,7 +26,7 @@ _DIM, _BOLD, _GREEN, _RED = "2", "1", "32", "31"
 )
 @output_options
 def demo(keep: str | None, as_json: bool, quiet: bool) -> int:
-    """Watch the queue work on a scratch repository: six patches, four kinds of trouble.
+    """Watch the queue work on a scratch repository: seven patches, four of them trouble.
 
     Every command is printed before it runs. Nothing outside the folder is touched, and no network is used. Exit 0
     if every patch ended as it should.
@@ -46,7 +46,7 @@ def demo(keep: str | None, as_json: bool, quiet: bool) -> int:
     stage.say("What landed is ordinary history; what did not says why and waits for you.")
     stage.run("git", "log", "--oneline")
     stage.uet("list")
-    stage.uet("log", "5")
+    stage.uet("show", "5")
     told, wrong = stage.judge()
     document = {"ok": not wrong, "repository": stage.repo, "patches": told, "problems": wrong}
     out.document({"v": 1, **document})

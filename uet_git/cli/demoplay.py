@@ -15,6 +15,10 @@ def add(a, b):
 
 def mean(numbers):
     return sum(numbers) / len(numbers)
+
+
+def largest(numbers):
+    return max(numbers)
 ''',
     "tests/__init__.py": "",
     "tests/test_calc.py": """\

@@ -93,7 +93,7 @@ def _ledger(project: Project, *, force: bool, dry_run: bool) -> list[Touched]:
     known = project.config_value("uet.ledger") is not None
     if not dry_run:
         project.ensure_ledger(force=force)
-    home = str(project.home)
+    home = _short(str(project.home))
     found = [
         Touched(f"{home} (the ledger)", "kept" if there else "made", ("rm", "-r", home)),
         Touched(
@@ -111,8 +111,8 @@ def _link(
     project: Project, *, linked: bool, hidden: bool, there: bool, dry_run: bool
 ) -> list[Touched]:
     assert project.git.top is not None
-    path = os.path.join(project.git.top, LINK)
-    exclude = os.path.join(project.git.common_dir, "info", "exclude")
+    path = _short(os.path.join(project.git.top, LINK))
+    exclude = _short(os.path.join(project.git.common_dir, "info", "exclude"))
     try:
         if not dry_run:
             project.link()
@@ -127,6 +127,12 @@ def _link(
             ("sed", "-i.bak", rf"/^\/{LINK.replace('.', chr(92) + '.')}$/d", exclude),
         ),
     ]
+
+
+def _short(path: str) -> str:
+    """A path as seen from here, if it lies below; it means the same to a shell."""
+    here = os.path.relpath(path)
+    return path if here.startswith("..") else here
 
 
 def _log(project: Project, *, made: bool) -> Touched:
@@ -156,7 +162,7 @@ def _starter(
     if skip or top is None:
         why = "a bare repository has no work tree" if top is None else "--no-config"
         return Touched(CONFIG_FILE, f"left out: {why}"), []
-    path = os.path.join(top, CONFIG_FILE)
+    path = _short(os.path.join(top, CONFIG_FILE))
     if os.path.lexists(path):
         return Touched(path, "kept"), []
     if project.config_blob(project.tip(f"refs/heads/{target}")) is not None:
