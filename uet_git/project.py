@@ -19,7 +19,7 @@ from uet_git.errors import (
     NoLedger,
     UsageError,
 )
-from uet_git.host import config, files, process
+from uet_git.host import files, process
 from uet_git.host.clock import Clock
 from uet_git.ledger import ledger as ledgers
 from uet_git.ledger.ledger import Ledger
@@ -266,6 +266,8 @@ class Project:
         if blob is None:
             return _UNCONFIGURED
         if blob not in self._settings:
+            from uet_git.host import config
+
             data = self.objects.blob(blob)
             self._settings[blob] = config.parse_toml(data, blob)
         return self._settings[blob]

@@ -9,8 +9,6 @@ from typing import NamedTuple
 from uet_git.errors import AmbiguousArgument, MergeInRange, NoInput, NotFound, UsageError
 from uet_git.model.display import line as shown
 from uet_git.model.entry import Entry
-from uet_git.plumbing import git as gits
-from uet_git.plumbing import harvest
 from uet_git.project import Project
 from uet_git.queue.options import Source
 
@@ -44,23 +42,21 @@ def read(
             )
             continue
         known = entries_of(project, text) if project.has_ledger() else None
-        readings = {
-            "a file": os.path.lexists(text),
-            "an entry": bool(known),
-            "commits": not os.path.lexists(text)
-            and not known
-            and harvest.is_revision(project.git, text),
-        }
-        if readings["a file"] and known:
+        is_file = os.path.lexists(text)
+        if known and is_file:
             raise AmbiguousArgument(
                 f"{shown(text)} is a file and an entry; write ./{shown(text)} for the file"
             )
-        if readings["a file"]:
+        if is_file:
             sources.append(Source(text, read_file(text)))
+        elif _names_commits(project, text):
+            if known:
+                raise AmbiguousArgument(
+                    f"{shown(text)} is an entry and a revision; write refs/heads/{shown(text)} for a branch"
+                )
+            sources.append(_commits(project, text, target, squash=squash))
         elif known:
             entries += known
-        elif readings["commits"]:
-            sources.append(_commits(project, text, target, squash=squash))
         elif _NUMBER.fullmatch(text):
             raise NotFound(f"change {text}")
         else:
@@ -120,7 +116,15 @@ def _bounded(data: bytes, name: str) -> bytes:
     return data
 
 
+def _names_commits(project: Project, text: str) -> bool:
+    from uet_git.plumbing import harvest
+
+    return harvest.is_revision(project.git, text)
+
+
 def _commits(project: Project, text: str, target: str, *, squash: bool) -> Source:
+    from uet_git.plumbing import harvest
+
     if squash:
         diff, message, base = harvest.squashed(project.git, text, target)
         return Source(text, diff, base, message)
@@ -137,6 +141,9 @@ def _commits(project: Project, text: str, target: str, *, squash: bool) -> Sourc
 
 
 def _uncommitted(folder: str) -> Source:
+    from uet_git.plumbing import git as gits
+    from uet_git.plumbing import harvest
+
     if not os.path.isdir(folder):
         raise NoInput(f"{shown(folder)} is not a folder")
     found = harvest.worktree_diff(gits.discover(folder))

@@ -14,6 +14,7 @@ class Clock:
         self._last_ms = -1
         self._random = 0
         self._stamp = ("", -1)
+        self._head = (-1, "")
 
     def time_ns(self) -> int:
         """Nanoseconds since the epoch."""
@@ -33,11 +34,17 @@ class Clock:
 
     def ulid(self) -> str:
         """A new ULID; those of one clock ascend even within a millisecond and when the time goes back."""
-        ms = max(self.time_ns() // 1_000_000, self._last_ms)
-        if ms == self._last_ms:
-            self._random += 1 + os.urandom(1)[0]
-        else:
+        ms = self.time_ns() // 1_000_000
+        if ms > self._last_ms:
             self._last_ms = ms
             self._random = int.from_bytes(os.urandom(10), "big") >> 1
-        value = (ms << 80) | self._random
-        return "".join([_PAIRS[(value >> shift) & 1023] for shift in range(120, -1, -10)])
+        else:
+            self._random += 1
+        value = (self._last_ms << 80) | self._random
+        high = value >> 20
+        if high != self._head[0]:
+            self._head = (
+                high,
+                "".join([_PAIRS[(high >> shift) & 1023] for shift in range(100, -1, -10)]),
+            )
+        return f"{self._head[1]}{_PAIRS[(value >> 10) & 1023]}{_PAIRS[value & 1023]}"

@@ -47,16 +47,22 @@ KIND_OF_STATE: Final = {
     "dropped": "patch_dropped",
     "rolled_back": "patch_rolled_back",
 }
-canonical = json.JSONEncoder(
-    sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
-).encode
 _quote = json.encoder.encode_basestring_ascii
+_slow = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+# One C encoder for the process: JSONEncoder.encode makes a new one each time, which costs more than the encoding.
+_make: Any = getattr(json.encoder, "c_make_encoder", None)
+_fast: Any = _make and _make(None, None, _quote, None, ":", ",", True, False, False)
 
 COLUMNS: Final = ", ".join(Event._fields)
 _INSERT = (
     "INSERT INTO events (seq, event_id, ts, actor, run_id, entry_id, kind, payload, prev_hash, hash,"
     " from_state, to_state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+
+
+def canonical(document: Any) -> str:
+    """Canonical JSON of a document. Raises: ValueError or TypeError for what JSON cannot hold."""
+    return "".join(_fast(document, 0)) if _fast is not None else _slow(document)
 
 
 def line_of(

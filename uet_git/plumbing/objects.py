@@ -55,6 +55,7 @@ class Objects:
         self._users: dict[str, int] = {}
         self._current = 0
         self.deflater = Deflater()
+        self.pending_bytes = 0  # content of the objects that wait to be written
 
     def __enter__(self) -> Self:
         return self
@@ -225,6 +226,7 @@ class Objects:
             return oid
         if oid not in self._pending:
             self._pending[oid] = Pending(kind, data)
+            self.pending_bytes += len(data)
             if kind != "tree":
                 self.deflater.add(oid, data)
         self._claim(oid)
@@ -265,6 +267,7 @@ class Objects:
             if new.kind == "blob":
                 self._blobs.put(oid, new.data, len(new.data))
         self._pending.clear()
+        self.pending_bytes = 0
         self._candidates = {self._current: []}
         self._users.clear()
         return name
@@ -292,7 +295,7 @@ class Objects:
             self._users[oid] -= 1
             if not self._users[oid]:
                 del self._users[oid]
-                del self._pending[oid]
+                self.pending_bytes -= len(self._pending.pop(oid).data)
                 self.deflater.drop(oid)
                 self._trees.drop(oid)
 

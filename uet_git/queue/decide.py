@@ -81,7 +81,10 @@ def _still_held(project: Project, entry: Entry) -> None:
             members = order.newest_revisions(
                 project.ledger.entries.of_series(entry.series_id)
             ).values()
-            needed += [m for m in members if (m.series_index or 0) < (entry.series_index or 0)]
+            whole = entry.reason == "queue.series_incomplete"
+            needed += [
+                m for m in members if whole or (m.series_index or 0) < (entry.series_index or 0)
+            ]
         lost = [e.label for e in needed if e is not None and order.is_lost(e)]
         if lost:
             raise UsageError(

@@ -15,6 +15,7 @@ from uet_git.host import files
 from uet_git.ledger.entries import Move
 from uet_git.ledger.ledger import Writer
 from uet_git.ledger.runs import Attempt
+from uet_git.model import display
 from uet_git.model.entry import Entry, Landing
 from uet_git.model.records import Oid, TreeChange
 from uet_git.plumbing.bringalong import BringAlong, Refused
@@ -106,9 +107,11 @@ class Lander:
             if lost is not None:
                 self._abandon(landing, candidates, lost)
                 return lost
-            for each in along:
-                each.finish()
+            left = [path for each in along for path in each.finish()]
         with project.ledger.write() as write:
+            for path in left:
+                note = {"path": display.shown(path), "landing_id": landing.landing_id}
+                write.note("path_left", note, run=self.run)
             committed(write, landing, {c.entry.entry_id: "verified" for c in candidates}, self.run)
         return None
 

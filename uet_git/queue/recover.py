@@ -11,9 +11,8 @@ from uet_git.host import files
 from uet_git.ledger.ledger import Writer
 from uet_git.model.entry import Entry, Landing
 from uet_git.model.records import Oid, TreeChange
-from uet_git.plumbing import bringalong, difference, refs
+from uet_git.plumbing import refs
 from uet_git.plumbing.refs import ANY, RefUpdate
-from uet_git.plumbing.stalelocks import remove_stale_locks
 from uet_git.plumbing.worktrees import WorkTree
 from uet_git.project import Project
 from uet_git.queue import land
@@ -59,6 +58,8 @@ def recover(
 
 def _finish(project: Project, landing: Landing, run: str) -> tuple[int, list[str]]:
     """One intent: if the branch has it, finish the work trees and commit; else give the entries back."""
+    from uet_git.plumbing.stalelocks import remove_stale_locks
+
     trees = project.worktrees.holding(landing.target)
     pid = landing.pid if landing.boot_id == files.boot_id() else 0
     removed = remove_stale_locks(
@@ -83,6 +84,8 @@ def _finish(project: Project, landing: Landing, run: str) -> tuple[int, list[str
 
 
 def _repair(project: Project, landing: Landing, trees: list[WorkTree]) -> list[str]:
+    from uet_git.plumbing import bringalong, difference
+
     old = Oid(landing.old) if landing.old != project.git.zero else None
     before, after = project.tip_tree(old), project.tree_of(Oid(landing.new))
     changes: list[TreeChange] = difference.diff_trees(project.objects, before, after)

@@ -18,6 +18,12 @@ def supersede(write: Writer, old: Entry, run: str | None) -> None:
     write.entries.move([_drop(old, "queue.superseded", "")], run=run)
 
 
+def leave_out(write: Writer, entries: Entries, old: Entry, run: str | None) -> None:
+    """Drops a member that the new version of its series does not have; what depends on it is quarantined."""
+    write.entries.move([_drop(old, "queue.left_out", "")], run=run)
+    hold_followers(write, entries, old, run)
+
+
 def drop(
     write: Writer, entries: Entries, entry: Entry, detail: str, run: str | None = None
 ) -> list[Entry]:
@@ -39,7 +45,9 @@ def hold_followers(write: Writer, entries: Entries, entry: Entry, run: str | Non
     line = [entry]
     while line:
         gone = line.pop()
-        for follower in entries.followers(gone):
+        followers = {e.entry_id: e for e in entries.followers(gone)}
+        partners = {e.entry_id: e for e in _partners(entries, gone)}
+        for follower in (followers | partners).values():
             if follower.entry_id in held or follower.state not in (
                 "validated",
                 "queued",
@@ -47,10 +55,17 @@ def hold_followers(write: Writer, entries: Entries, entry: Entry, run: str | Non
             ):
                 continue
             held[follower.entry_id] = follower
-            finding = Finding("queue.dependency_dropped", f"change {gone.label} will not land")
+            code = "dependency_dropped" if follower.entry_id in followers else "series_incomplete"
+            finding = Finding(f"queue.{code}", f"change {gone.label} will not land")
             write.entries.move([quarantine(follower, [finding])], run=run)
             line.append(follower)
     return list(held.values())
+
+
+def _partners(entries: Entries, entry: Entry) -> list[Entry]:
+    """The members of an all-or-nothing series: none of them can land without `entry`."""
+    found = None if entry.series_id is None else entries.series(entry.series_id)
+    return entries.of_series(found.series_id) if found is not None and found.atomic else []
 
 
 def quarantine(

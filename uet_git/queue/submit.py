@@ -150,6 +150,8 @@ class _Intake:
         self.patches: list[tuple[StoredPatch, bytes]] = []
         self.moves: list[Move] = []
         self.superseded: list[Entry] = []
+        self.left_out: list[Entry] = []
+        self.members: list[Entry] = []  # of the series that is replaced
 
     def take(self, parts: Sequence[Part], cover: str | None) -> list[Submitted]:
         """Writes everything; returns what became of each part."""
@@ -158,14 +160,16 @@ class _Intake:
         fresh = [p for p in parts if p.known is None]
         series_id = self._add_series(parts, cover) if self._is_series(parts) and fresh else None
         became: list[tuple[str, bool]] = []  # entry id, and whether the ledger had it
-        blocked: str | None = None
+        blocked = self._blocked_from_the_start(parts) if series_id is not None else None
         before: Entry | None = None
         for index, (part, place) in enumerate(zip(parts, places, strict=True), 1):
             twin = self._twin(part)
             if twin is not None:
                 became.append((twin, True))
                 continue
-            part.known = part.known or self._met_meanwhile(part)
+            moves_over = place is not None and self.options.replaces_series is not None
+            if part.known is None and not moves_over:
+                part.known = self._met_meanwhile(part)
             if part.known is not None:
                 before = part.known
                 became.append((part.known.entry_id, True))
@@ -179,12 +183,23 @@ class _Intake:
         self._write()
         return self._reread(became)
 
+    def _blocked_from_the_start(self, parts: Sequence[Part]) -> str | None:
+        """What keeps every member of an all-or-nothing series from landing; None if nothing does."""
+        bad = [
+            index
+            for index, part in enumerate(parts, 1)
+            if part.known is None and validate.blocking(part.judged.findings) is not None
+        ]
+        return f"part {bad[0]} of the series was not taken" if bad and self.atomic else None
+
     def _write(self) -> None:
         self.write.entries.add_patches(self.patches)
         self.write.entries.add(self.rows, self.run)
         self.write.entries.move(self.moves, run=self.run)
         for old in self.superseded:
             set_aside.supersede(self.write, old, self.run)
+        for old in self.left_out:
+            set_aside.leave_out(self.write, self.entries, old, self.run)
         if self.run is not None and self.rows:
             self.write.runs.count(self.run, {"patches_created": len(self.rows)})
 
@@ -209,11 +224,20 @@ class _Intake:
             return [None] * len(parts)
         first = self._replaceable(self.options.replaces_series)
         members = [first] if first.series_id is None else self._open_members(first.series_id)
+        self.members = members
+        for part in parts:
+            # The new version is a series of its own: what it repeats unchanged moves there as well.
+            if part.known is not None and part.known.entry_id in {m.entry_id for m in members}:
+                part.known = None
         old = [series.changed_lines(self._patch_of(m)) for m in members]
-        pairs = series.pair(old, [series.changed_lines(p.judged.patch) for p in parts])
+        fresh = [i for i, part in enumerate(parts) if part.known is None]
+        pairs = series.pair(old, [series.changed_lines(parts[i].judged.patch) for i in fresh])
         gone = set(range(len(members))) - {i for i in pairs if i is not None}
-        self.superseded += [members[i] for i in sorted(gone)]
-        return [None if i is None else members[i] for i in pairs]
+        self.left_out += [members[i] for i in sorted(gone) if members[i].state != "dropped"]
+        places: list[Entry | None] = [None] * len(parts)
+        for part_index, pair in zip(fresh, pairs, strict=True):
+            places[part_index] = None if pair is None else members[pair]
+        return places
 
     def _open_members(self, series_id: str) -> list[Entry]:
         newest = order.newest_revisions(self.entries.of_series(series_id))
@@ -254,10 +278,18 @@ class _Intake:
     def _is_series(self, parts: Sequence[Part]) -> bool:
         return len(parts) > 1 and not self.options.independent and self.options.replaces is None
 
+    @property
+    def atomic(self) -> bool:
+        """All or none: asked for, or so in the series that is replaced."""
+        old = self.members[0].series_id if self.members else None
+        found = None if old is None else self.entries.series(old)
+        return self.options.atomic or (found is not None and bool(found.atomic))
+
     def _add_series(self, parts: Sequence[Part], cover: str | None) -> str:
         series_id = self.clock.ulid()
+        atomic = int(self.atomic)
         self.write.entries.add_series(
-            Series(series_id, len(parts), int(self.options.atomic), cover, self.clock.now())
+            Series(series_id, len(parts), atomic, cover, self.clock.now())
         )
         return series_id
 
@@ -278,19 +310,16 @@ class _Intake:
         entry_id = self.clock.ulid()
         row = self._row(part, stored, entry_id)
         if place is not None:
-            row.update(number=place.number, revision=place.revision + 1, replaces=place.entry_id)
-            row.update(
-                series_id=place.series_id, series_index=place.series_index, priority=place.priority
-            )
+            row.update(self._in_place_of(place, row["depends_on"]))
             if place.state != "dropped":
                 self.superseded.append(place)
         else:
             row.update(number=self.next_number, revision=1)
             self.next_number += 1
-            if series_id is not None:
-                row.update(series_id=series_id, series_index=index)
             if part.names_old is not None:
                 row["replaces"] = part.names_old.entry_id
+        if series_id is not None:
+            row.update(series_id=series_id, series_index=index)
         if follows is not None:
             row["depends_on"] = sorted({*row["depends_on"], follows})
         self.rows.append(row)
@@ -302,12 +331,24 @@ class _Intake:
             self.project.parsed.keep(stored.patch_id, judged.patch, len(part.piece))
         return entry_id, stopped
 
+    def _in_place_of(self, old: Entry, depends_on: Sequence[int]) -> dict[str, Any]:
+        """What a new revision takes over: number, place, and what the old one waits for."""
+        row: dict[str, Any] = {
+            **{"number": old.number, "revision": old.revision + 1, "replaces": old.entry_id},
+            "priority": old.priority,
+        }
+        if self.options.replaces_series is None:
+            row.update(series_id=old.series_id, series_index=old.series_index)
+        own = {m.number for m in self.members}
+        row["depends_on"] = sorted({*old.depends_on} - own | {*depends_on})
+        return row
+
     def _history_findings(self, part: Part, held: str | None) -> list[Finding]:
         found = []
         if part.names_old is not None and part.names_old.reason == "queue.dropped_by_person":
             found.append(Finding("queue.dropped_before", f"as change {part.names_old.label}"))
         if held is not None:
-            code = "queue.series_incomplete" if self.options.atomic else "queue.dependency_dropped"
+            code = "queue.series_incomplete" if self.atomic else "queue.dependency_dropped"
             found.append(Finding(code, held))
         return found
 

@@ -1,6 +1,7 @@
 """walk: one pass over the line of one target: stage, verify, land, set aside (DESIGN 5, 10)."""
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from uet_git.errors import TipMoving
 from uet_git.ledger.entries import Move
@@ -11,15 +12,18 @@ from uet_git.model.reasons import Gravity
 from uet_git.model.records import Finding, Oid
 from uet_git.plumbing import difference
 from uet_git.project import Project
-from uet_git.queue import set_aside, standstill
+from uet_git.queue import set_aside, standstill, validate
 from uet_git.queue.commit import Committer
 from uet_git.queue.land import Blocked, Candidate, Lander, Lost, Tip
 from uet_git.queue.pending import Pending
 from uet_git.queue.progress import Listener, Report
 from uet_git.queue.stage import NotStaged, Staged, Stager
-from uet_git.queue.verify import Stopped, Verifier
+
+if TYPE_CHECKING:
+    from uet_git.queue.verify import Stopped, Verifier
 
 LARGEST_BATCH = 512
+BATCH_BYTES = 16 * 1024 * 1024
 LOST_IN_A_ROW = 3
 
 
@@ -113,7 +117,11 @@ class Walk:
             return
         self.batch.append(candidate)
         self.waiting.done(entry)
-        if self.verifier.gates or len(self.batch) >= self._batch_size():
+        full = (
+            len(self.batch) >= self._batch_size()
+            or self.project.objects.pending_bytes > BATCH_BYTES
+        )
+        if full or self.verifier is not None:
             self._land()
 
     def _batch_size(self) -> int:
@@ -207,8 +215,9 @@ class Walk:
             "apply.attempts",
             f"{attempts} attempts; the last: {failed.code} {move.columns['detail']}",
         )
-        after = set_aside.in_state(entry, "apply_failed", findings=move.columns["findings"])
-        self._settle(entry, set_aside.quarantine(after, [used_up]))
+        after = set_aside.in_state(entry, "apply_failed")
+        findings = [*move.columns["findings"], *validate.as_json([used_up])]
+        self._settle(entry, set_aside.quarantine(after, [used_up], {"findings": findings}))
 
     def _settle(self, entry: Entry, move: Move) -> None:
         self.pending.moves.append(move)
@@ -241,22 +250,23 @@ class Walk:
 
     def _verified(self) -> bool:
         """Runs the gates on every candidate, each on exactly its tree; False, and no batch, if one is stopped."""
-        if not self.verifier.gates:
+        verifier = self.verifier
+        if verifier is None:
             return True
         self._flush()
-        self.verifier.keep(self.batch)
+        verifier.keep(self.batch)
         for candidate in self.batch:
             started = self.project.clock.now()
-            stopped = self.verifier.verify(candidate)
+            stopped = verifier.verify(candidate)
             if stopped is not None:
                 self.batch = [c for c in self.batch if c is not candidate]
-                self._stopped(candidate, stopped, started)
+                verifier.set_aside(candidate, stopped, started)
+                self._stopped(candidate, stopped)
                 return False
         return True
 
-    def _stopped(self, candidate: Candidate, stopped: Stopped, started: str) -> None:
+    def _stopped(self, candidate: Candidate, stopped: "Stopped") -> None:
         finding = stopped.finding
-        self.verifier.set_aside(candidate, stopped, started)
         if stopped.pause:
             self.report.paused = finding.code
             self._waits(candidate.entry, finding.code, finding.detail)
@@ -273,7 +283,8 @@ class Walk:
         batch, self.batch = self.batch, []
         for candidate in reversed(batch):
             self.project.objects.discard(candidate.staged.mark)
-        self.verifier.release(batch)
+        if self.verifier is not None:
+            self.verifier.release(batch)
         return [c.entry for c in batch]
 
     def _tip_lost(self) -> None:
@@ -330,8 +341,16 @@ class Walk:
 
     def _new_settings(self) -> None:
         self.stager = Stager(self.project, self.settings)
-        self.verifier = Verifier(self.project, self.lander.run, self.settings, self.listener)
+        self.verifier = self._new_verifier()
         self.committer = None
+
+    def _new_verifier(self) -> "Verifier | None":
+        """The target's gates; None without any, which spares a long series from loading what runs them."""
+        if not any("queue" in gate.on for gate in self.settings.gates):
+            return None
+        from uet_git.queue.verify import Verifier
+
+        return Verifier(self.project, self.lander.run, self.settings, self.listener)
 
     def _look_at_waiting(self) -> None:
         entries = self.project.ledger.entries
