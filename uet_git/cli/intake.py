@@ -199,7 +199,7 @@ def _options(project: Project, given: dict[str, Any], *, like_am: bool) -> Optio
         raise click.UsageError("--replaces and --replaces-series exclude each other")
     origin, ids = _origin(given["origin"], given["origin_json"])
     return Options(
-        target=project.target(given["onto"], like_am=like_am),
+        target=_target(project, given, like_am=like_am),
         depends_on=tuple(dict.fromkeys(given["depends_on"])),
         priority=PRIORITIES.index(given["priority"]),
         message=given["message"],
@@ -215,6 +215,16 @@ def _options(project: Project, given: dict[str, Any], *, like_am: bool) -> Optio
         sign_off=given["signoff"],
         ids=ids,
     )
+
+
+def _target(project: Project, given: dict[str, Any], *, like_am: bool) -> str:
+    """`--onto`; else, for a new revision, where the old one was to land; else as the repository says."""
+    number = given["replaces"] if given["replaces"] is not None else given["replaces_series"]
+    if given["onto"] is None and number is not None and project.has_ledger():
+        old = project.ledger.entries.revision(number)
+        if old is not None:
+            return old.target
+    return project.target(given["onto"], like_am=like_am)
 
 
 def _author(text: str | None) -> tuple[str, str] | None:

@@ -2,11 +2,13 @@
 
 import time
 from collections import Counter
+from typing import Any
 
 from uet_git.cli import views
 from uet_git.cli.render import Output, command
 from uet_git.model import display, order
 from uet_git.model.entry import Entry
+from uet_git.model.reasons import next_command
 from uet_git.model.records import GateResult
 from uet_git.project import Project
 from uet_git.queue.progress import Listener, Report
@@ -104,13 +106,13 @@ class Live(Listener):
         """Prints the summary and the JSON document; returns the exit code."""
         self.out.clear()
         ids = [e.entry_id for e in self.asked] if named and self.asked is not None else []
-        every = list(dict.fromkeys([*ids, *report.tried]))
+        every = list(dict.fromkeys([*ids, *report.tried, *report.waiting]))
         landed = set(report.landed)
         whole = self.out.as_json or (self.out.live and len(every) <= LONG_LIST)
         entries = self.project.ledger.entries.by_ids([i for i in every if whole or i not in landed])
         viewer = views.Viewer(self.project)
         if self.out.as_json:
-            self.out.document([viewer.entry(e) for e in entries])
+            self.out.document([_document(viewer, e, report) for e in entries])
         else:
             self._summary(entries, 0 if whole else len(landed), report, viewer)
         if report.paused is not None:
@@ -144,8 +146,24 @@ class Live(Listener):
         self.out.text(
             f"{said} ({', '.join(self.targets)}, {seconds:.1f} s)" if self.targets else said
         )
-        for argv in list(dict.fromkeys(tuple(viewer.next(e)[0]) for e in open_ones))[:3]:
+        for argv in list(dict.fromkeys(_next(viewer, e, report) for e in open_ones))[:3]:
             self.out.text(f"  next: {command(argv)}")
+
+
+def _document(viewer: views.Viewer, entry: Entry, report: Report) -> dict[str, Any]:
+    """The document of an entry, with why it waits where this drain knows better than the ledger."""
+    document = viewer.entry(entry)
+    if entry.state == "queued" and entry.entry_id in report.waiting:
+        code, detail = report.waiting[entry.entry_id]
+        document.update(reason=code, detail=detail, next=[list(_next(viewer, entry, report))])
+    return document
+
+
+def _next(viewer: views.Viewer, entry: Entry, report: Report) -> tuple[str, ...]:
+    """The command that helps with an entry that is not where it should be."""
+    code, _ = report.waiting.get(entry.entry_id, ("", ""))
+    helps = next_command(code, entry.number) if code and entry.state == "queued" else []
+    return tuple(helps or viewer.next(entry)[0])
 
 
 def _branch(target: str) -> str:

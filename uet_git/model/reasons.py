@@ -93,6 +93,7 @@ _ALL: Final[tuple[Reason, ...]] = (
     Reason("gate.error", _N, "A gate could not run.", next=("uet-git", "doctor")),
     Reason("gate.base_broken", _N, "The target itself fails the gate.", next=("uet-git", "status")),
     Reason("queue.superseded", _D, "A newer revision took its place."),
+    Reason("queue.left_out", _D, "The new version of its series does not have it."),
     Reason("queue.dropped_by_person", _D, "Dropped on request."),
     Reason("queue.dropped_before", _Q, "A person dropped this change before.", True),
     Reason("queue.dependency_dropped", _Q, "A change that it depends on was dropped.", next=_RETRY),
