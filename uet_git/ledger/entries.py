@@ -15,7 +15,12 @@ from uet_git.model import states
 from uet_git.model.entry import Entry, Series, StoredPatch
 
 _COLUMNS: Final = tuple(f.name for f in fields(Entry))
-_SELECT: Final = f"SELECT {', '.join(_COLUMNS)} FROM entries"
+COLUMNS: Final = ", ".join(_COLUMNS)
+PATCH_COLUMNS: Final = (
+    "patch_id, sha256, size, content, files_touched, files, insertions, deletions, hunks,"
+    " base_commit, created_at"
+)
+_SELECT: Final = f"SELECT {COLUMNS} FROM entries"
 _JSON: Final = frozenset({"findings", "waived", "origin", "scope", "depends_on"})
 _JSON_AT: Final = tuple(i for i, name in enumerate(_COLUMNS) if name in _JSON)
 _NEW: Final = tuple(c for c in _COLUMNS if c != "seq")
@@ -31,7 +36,8 @@ class Move(NamedTuple):
     columns: dict[str, Any]
 
 
-def _entry(row: Sequence[Any]) -> Entry:
+def entry_of(row: Sequence[Any]) -> Entry:
+    """The record of a row of all columns. Raises: ValueError if a column is not the JSON that it should be."""
     values = list(row)
     for i in _JSON_AT:
         text = values[i]
@@ -148,9 +154,7 @@ class Entries:
     def patch(self, patch_id: str) -> StoredPatch:
         """A stored patch with its bytes inflated."""
         row = self._db.execute(
-            "SELECT patch_id, sha256, size, content, files_touched, files, insertions, deletions, hunks,"
-            " base_commit, created_at FROM patches WHERE patch_id = ?",
-            (patch_id,),
+            f"SELECT {PATCH_COLUMNS} FROM patches WHERE patch_id = ?", (patch_id,)
         ).fetchone()
         content = None if row[3] is None else zlib.decompress(row[3])
         return StoredPatch._make((*row[:3], content, json.loads(row[4]), *row[5:]))
@@ -164,11 +168,11 @@ class Entries:
 
     def _one(self, where: str, values: tuple[Any, ...]) -> Entry | None:
         row = self._db.execute(f"{_SELECT} WHERE {where}", values).fetchone()
-        return _entry(row) if row else None
+        return entry_of(row) if row else None
 
     def _many(self, where: str, values: tuple[Any, ...]) -> list[Entry]:
         return [
-            _entry(row) for row in self._db.execute(f"{_SELECT} WHERE {where}", values).fetchall()
+            entry_of(row) for row in self._db.execute(f"{_SELECT} WHERE {where}", values).fetchall()
         ]
 
 

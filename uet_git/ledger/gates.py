@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from uet_git.errors import StaleMove
@@ -51,7 +52,12 @@ def unfinished(db: sqlite3.Connection) -> list[GateRow]:
 
 def _rows(db: sqlite3.Connection, where: str, value: str) -> list[GateRow]:
     rows = db.execute(f"SELECT * FROM gates WHERE {where} ORDER BY gate_id", (value,)).fetchall()
-    return [GateRow._make((*row[:9], json.loads(row[9]), *row[10:])) for row in rows]
+    return [gate_of(row) for row in rows]
+
+
+def gate_of(row: Sequence[Any]) -> GateRow:
+    """The record of a row of all columns. Raises: ValueError if the definition is not JSON."""
+    return GateRow._make((*row[:9], json.loads(row[9]), *row[10:]))
 
 
 class GateWriter:

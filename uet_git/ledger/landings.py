@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from uet_git.errors import StaleMove
@@ -25,7 +26,7 @@ def open_landings(db: sqlite3.Connection) -> list[Landing]:
     rows = db.execute(
         "SELECT * FROM landings WHERE state = 'intended' ORDER BY landing_id"
     ).fetchall()
-    return [_landing(row) for row in rows]
+    return [landing_of(row) for row in rows]
 
 
 def pauses(db: sqlite3.Connection) -> list[Pause]:
@@ -33,7 +34,8 @@ def pauses(db: sqlite3.Connection) -> list[Pause]:
     return [Pause(*row) for row in db.execute("SELECT * FROM pauses ORDER BY target").fetchall()]
 
 
-def _landing(row: tuple[Any, ...]) -> Landing:
+def landing_of(row: Sequence[Any]) -> Landing:
+    """The record of a row of all columns. Raises: ValueError if a list is not JSON."""
     values = list(row)
     values[6], values[7] = json.loads(row[6]), json.loads(row[7])
     return Landing(*values)
