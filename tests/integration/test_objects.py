@@ -155,3 +155,55 @@ def test_memory_for_blobs_is_bounded(repo: Path) -> None:
             objects.blob(oid)
         assert objects._blobs._size <= 1000
         assert len(objects._blobs._held) == 2
+
+
+def test_many_objects_come_in_one_go(repo: Path) -> None:
+    oids = [
+        git(repo, "hash-object", "-w", "--stdin", stdin=b"%d" % n).decode().strip()
+        for n in range(150)
+    ]
+    tree = git(repo, "rev-parse", "HEAD^{tree}").decode().strip()
+    with Objects(discover(str(repo))) as objects:
+        objects.prefetch([*oids, tree, *oids])
+        asked: list[bytes] = []
+        objects._ask = lambda lines: asked.append(lines) or b""  # type: ignore[method-assign,func-returns-value]
+        assert [objects.blob(oid) for oid in oids] == [b"%d" % n for n in range(150)]
+        assert set(objects.tree(tree)) == {b"a.txt", b"dir", b"empty"}
+        objects.prefetch(oids)
+        assert asked == []
+
+
+def test_what_cannot_be_had_in_one_go_is_left_for_get(repo: Path) -> None:
+    small = [
+        git(repo, "hash-object", "-w", "--stdin", stdin=b"%d" % n).decode().strip()
+        for n in range(3)
+    ]
+    large = git(repo, "hash-object", "-w", "--stdin", stdin=b"x" * 5000).decode().strip()
+    with Objects(discover(str(repo)), largest=100) as objects:
+        missing = "1" * objects.git.hex_length
+        objects.prefetch([small[0], missing, small[1]])
+        assert objects.blob(small[1]) == b"1"
+        with pytest.raises(MissingObject):
+            objects.get(missing)
+        objects.prefetch([small[0], large, small[2]])
+        assert objects.blob(small[2]) == b"2"
+        with pytest.raises(ObjectTooLarge):
+            objects.blob(large)
+        assert objects.resolve("HEAD") is not None
+        child = objects._child
+        assert child is not None
+        os.kill(child.pid, signal.SIGKILL)
+        objects.forget()
+        objects.prefetch(small)
+        assert [objects.blob(oid) for oid in small] == [b"0", b"1", b"2"]
+
+
+def test_reading_ahead_stays_within_the_memory_for_blobs(repo: Path) -> None:
+    oids = [
+        git(repo, "hash-object", "-w", "--stdin", stdin=b"%03d" % n * 100).decode().strip()
+        for n in range(200)
+    ]
+    with Objects(discover(str(repo)), blob_cache=2000) as objects:
+        objects.prefetch(oids)
+        assert objects._blobs._size <= 2000
+        assert [objects.blob(oid)[:3] for oid in oids] == [b"%03d" % n for n in range(200)]

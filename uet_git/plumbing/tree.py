@@ -28,10 +28,11 @@ _Splice = tuple[int, int, bytes, bytes]
 
 
 class _Places(NamedTuple):
-    """Where the entries of one tree lie: name -> number, and each number's first byte (one more at the end)."""
+    """Where the entries of one tree lie: name -> number, each number's first byte (one more at the end) and name."""
 
     number: dict[bytes, int]
     starts: list[int]
+    names: list[bytes]
 
 
 class Tree:
@@ -65,7 +66,7 @@ class Tree:
             number = {name: k for k, (_, name) in enumerate(pairs)}
             if starts[-1] != len(self.raw) or len(number) != len(pairs):
                 raise CorruptObject("a tree's entries cannot be read")
-            self._places = _Places(number, starts)
+            self._places = _Places(number, starts, list(number))
         return self._places
 
     def find(self, name: bytes) -> TreeEntry | None:
@@ -119,7 +120,7 @@ class Tree:
 
     def _place_of(self, sort_name: bytes) -> int:
         """The byte at which a new entry belongs; `sort_name` ends in `/` for a tree."""
-        names = list(self.places.number)
+        names = self.places.names
 
         def key(item: bytes) -> bytes:
             return item + b"/" if self._is_tree(self.places.number[item], item) else item
