@@ -1,5 +1,6 @@
 """Rule: what we accept, `git apply` accepts with the same bytes; what git refuses, we refuse. git is run in bulk."""
 
+import gzip
 import hashlib
 import os
 import random
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.builders import git, make_repo
@@ -98,6 +99,7 @@ def result_of(change: FileChange, base: bytes) -> Finding | bytes | None:
         return done
     result, placed = done
     assert compose.undo_text(change.hunks, placed, result) == base
+    assert compose._anywhere(change.hunks, base, compose.Work()) == done
     if change.op == "delete":
         return Finding("apply.delete_leftover") if result else None
     return result
@@ -233,12 +235,15 @@ def compare(cases: list[Case], answers: list[tuple[bool, bytes | None]]) -> dict
     for case, (accepted, content) in zip(cases, answers, strict=True):
         ours = run_ours(case)
         if isinstance(ours, Finding):
-            kind = (
-                f"{'plain' if case.note.endswith('plain') else 'other'} {ours.code} git={accepted}"
-            )
+            kind = f"{ours.code} git={accepted}"
+            undamaged = case.note.endswith("plain") and "U0" not in case.note
+            assert not undamaged, ("a patch that git wrote is refused", case, ours)
         else:
             assert accepted, ("git refuses", case)
             assert ours == content, ("bytes differ", case, ours, content)
+            if case.note.endswith("plain"):
+                change = patchfile.read(case.patch, LIMITS).changes[0]._replace(new_oid=None)
+                assert compose.is_applied(change, content), case
             kind = "accepted"
         counts[kind] = counts.get(kind, 0) + 1
     return counts
@@ -248,6 +253,7 @@ def compare(cases: list[Case], answers: list[tuple[bool, bytes | None]]) -> dict
     max_examples=4,
     deadline=None,
     derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(seed=st.integers(0, 2**32))
@@ -257,7 +263,7 @@ def test_text_agrees_with_git(seed: int, tmp_path_factory: pytest.TempPathFactor
     cases = build_cases(repo, seed, 40)
     (folder / "cases").mkdir()
     counts = compare(cases, run_git(folder / "cases", cases))
-    assert counts["accepted"] > len(cases) // 5
+    assert counts["accepted"] > len(cases) // 10
 
 
 Tree = dict[bytes, tuple[int, bytes]]
@@ -350,6 +356,8 @@ def compose_tree(tree: Tree, patch: Patch) -> Tree | Finding:
     """The simplest right way to apply a parsed patch to a tree: every source is read before anything is written."""
     gone = {c.old_path for c in patch.changes if c.op in ("delete", "rename")}
     out = {name: entry for name, entry in tree.items() if name not in gone}
+    if any(path.startswith(b"/") or b"//" in path for path in patch.paths):
+        return Finding("path.judged_elsewhere")
     for change in patch.changes:
         old = tree.get(change.old_path) if change.old_path is not None else None
         if change.op == "add":
@@ -499,9 +507,113 @@ def check_trees(repo: Path, cases: list[tuple[Tree, str, bytes, Tree | None]]) -
     max_examples=3,
     deadline=None,
     derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(seed=st.integers(0, 2**32))
 def test_headers_agree_with_git(seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     repo = make_repo(tmp_path_factory.mktemp("trees") / "repo")
     check_trees(repo, build_tree_cases(repo, seed, 25))
+
+
+BITS = [
+    b"a/",
+    b"b/",
+    b"/",
+    b"x",
+    b"dir/",
+    b" ",
+    b"\t",
+    b"//",
+    b'"',
+    b"\\",
+    b"\\057",
+    b".orig",
+    b"~",
+    b"\r",
+    b"\xe9",
+    b"-",
+]
+STAMPS = [
+    b"",
+    b"",
+    b"\t2010-07-05 19:41:17.620000023 -0500",
+    b" 2010-07-05 19:41:17",
+    b"\t72-02-05",
+    b"  72-02-05 +08:00",
+    b"\t1970-01-01 00:00:00.000000000 +0000",
+    b"\t1969-12-31 19:00:00 -0500",
+    b"\t1970-01-01 01:00:00.5 +0100",
+    b"\t1970-01-01 02:00:00 +02:00",
+    b"\t(revision 3)",
+    b"\tThu Jan  1 00:00:00 1970",
+]
+
+
+def random_name(rng: random.Random) -> bytes:
+    if rng.random() < 0.1:
+        return rng.choice((b"/dev/null", b"/dev/nullx", b'"/dev/null"'))
+    start = rng.choice((b"a/", b"b/", b"x.orig/", b"", b'"a/', b"/"))
+    return (
+        start
+        + b"".join(rng.choice(BITS) for _ in range(rng.randint(0, 3)))
+        + rng.choice((b"x", b"y", b"x/y", b'y"'))
+    )
+
+
+def random_header(rng: random.Random) -> bytes:
+    """A header with odd names, and hunks that create, delete or change."""
+    first, second = random_name(rng), random_name(rng)
+    if rng.random() < 0.7:
+        second = rng.choice(
+            (first, first.replace(b"a/", b"b/", 1), first + rng.choice((b".orig", b"~", b"x")))
+        )
+    pair = b"--- %s%s\n+++ %s%s\n" % (first, rng.choice(STAMPS), second, rng.choice(STAMPS))
+    hunk = rng.choice((b"@@ -0,0 +1 @@\n+x\n", b"@@ -1 +0,0 @@\n-x\n", b"@@ -1 +1 @@\n-x\n+y\n"))
+    line = b"diff --git %s %s\n" % (first, second)
+    kind = rng.randrange(6)
+    if kind == 0:
+        return line + b"old mode 100644\nnew mode 100755\n"
+    if kind == 1:
+        return line + b"rename from %s\nrename to %s\n" % (first, second)
+    if kind == 2:
+        return (
+            line
+            + rng.choice((b"", b"new file mode 100644\n", b"deleted file mode 100644\n"))
+            + pair
+            + hunk
+        )
+    return pair + hunk
+
+
+def test_names_agree_with_git(tmp_path: Path) -> None:
+    rng = random.Random(7)
+    patches = [random_header(rng) for _ in range(400)]
+    script = 'i=0; while [ $i -lt "$1" ]; do git apply -p1 --numstat -z $i.patch >$i.out 2>/dev/null || rm $i.out; i=$((i+1)); done'
+    for number, patch in enumerate(patches):
+        (tmp_path / f"{number}.patch").write_bytes(patch)
+    subprocess.run(["sh", "-c", script, "sh", str(len(patches))], cwd=tmp_path, check=True)
+    taken = 0
+    for number, patch in enumerate(patches):
+        read = patchfile.read(patch, LIMITS)
+        if read.findings:
+            continue
+        out = tmp_path / f"{number}.out"
+        assert out.exists(), ("git refuses", patch, read)
+        change = read.changes[0]
+        numbers = b"%d\t%d\t" % (change.insertions, change.deletions)
+        assert out.read_bytes().removeprefix(numbers).rstrip(b"\0") == change.path, (patch, change)
+        taken += 1
+    assert taken > len(patches) // 10
+
+
+@pytest.mark.corpora
+@pytest.mark.parametrize("name", ["httpx", "redis", "newtonsoft"])
+def test_real_series_are_read(name: str, corpora: Path) -> None:
+    text = gzip.decompress((corpora / name / "series.mbox.gz").read_bytes())
+    mails = re.split(rb"(?m)^From [0-9a-f]{40} Mon Sep 17 00:00:00 2001\n", text)[1:]
+    for mail in mails:
+        patch = patchfile.read(mail.partition(b"\n\n")[2], LIMITS)
+        assert not patch.findings
+        assert patch.changes
+        assert all(compose.body_agrees(hunk) for change in patch.changes for hunk in change.hunks)

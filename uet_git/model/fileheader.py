@@ -31,9 +31,9 @@ _KEYS: Final = {
     b"index ": "index",
 }
 _KEY: Final = re.compile(b"|".join(re.escape(key) for key in _KEYS))
-_INDEX: Final = re.compile(rb"([0-9a-f]{4,64})\.\.([0-9a-f]{4,64})(?: ([0-7]+))?\Z")
+_INDEX: Final = re.compile(rb"([0-9a-f]{4,64})\.\.([0-9a-f]{4,64})(?: ([0-7]+)\r?)?\Z")
 _OCTAL: Final = re.compile(rb"[0-7]{1,20}\Z")
-_LOOSE_INDEX: Final = re.compile(rb"[^.\n]*\.\.[^ \n]*(?: ([0-9]+))?\Z")
+_LOOSE_INDEX: Final = re.compile(rb"[^.\n]*\.\.[^ \n]*(?: ([0-9]+)\r?)?\Z")
 _USUAL: Final = re.compile(
     rb"diff --git ([^\n\"\r]+)\n"
     rb"(?:(new|deleted) file mode ([0-7]{6})\n)?"
@@ -122,7 +122,8 @@ class _GitHeader:
             if (key == "new") != ("old" in self.fields) or "new" in self.fields:
                 raise Refused("parse.header", "its lines are out of order", self.end)
             line_end = _line_end(data, self.end)
-            self.fields[key] = data[found.end() : line_end].removesuffix(b"\r")
+            text = data[found.end() : line_end]
+            self.fields[key] = text if key == "index" else text.removesuffix(b"\r")
             self.end = line_end + 1
         if not self.fields:
             raise Refused("parse.header", "no change follows", at)
@@ -258,7 +259,8 @@ def read_traditional(data: bytes, at: int) -> Header:
     else:
         old = checked_path(quoting.traditional_name(first), at)
         new = checked_path(quoting.traditional_name(second), at)
-        if not new.startswith(old) and not old.startswith(new):
+        alike = new.startswith(old) or old.startswith(new)
+        if not alike or (old != new and b"//" in first + second):
             raise Refused("parse.header", "the names differ", at)
         name = min(old, new, key=len)  # `x` against `x.orig`: the shorter one is meant
         dates = quoting.is_epoch(first), quoting.is_epoch(second)

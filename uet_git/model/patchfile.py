@@ -36,6 +36,10 @@ def read(data: bytes, limits: Limits, *, hex_length: int = 40) -> Patch:
     """Reads a patch. `hex_length` is that of the repository's object ids, which binary changes must name in full.
 
     A patch that cannot be read, or is over a limit, comes back without changes and with one finding.
+
+    In the changes, equal modes say which one the patch saw, not that it sets one: the file keeps its own. An `add`
+    with an `old_path` is a traditional diff that git takes for either: it creates the file, or fills an empty one.
+    Paths are not judged, only read, except that an absolute one is refused (`-p1` would hide that it was).
     """
     try:
         return Patch(_Reader(data, limits, hex_length).read())
