@@ -195,6 +195,8 @@ class Lander:
         with self.project.ledger.write() as write:
             requeue(write, [(c.entry, "verified") for c in candidates], "queue.tip_moved", self.run)
             write.landings.close(landing, "abandoned", f"{lost.ref} was moved by someone else")
+        for candidate in candidates:
+            candidate.state = "queued"
 
 
 def applied(candidate: Candidate) -> Move:

@@ -82,13 +82,12 @@ class Verifier:
     def release(self, candidates: Sequence["Candidate"]) -> None:
         """Gives applied candidates back to the queue; nothing was wrong with them."""
         applied = [c for c in candidates if c.state == "applied"]
-        if not applied:
-            return
-        with self.project.ledger.write() as write:
-            land.requeue(
-                write, [(c.entry, "applied") for c in applied], "queue.tip_moved", self.run
-            )
-        self._unpin(applied)
+        if applied:
+            with self.project.ledger.write() as write:
+                land.requeue(
+                    write, [(c.entry, "applied") for c in applied], "queue.tip_moved", self.run
+                )
+        self._unpin(candidates)
 
     def set_aside(self, candidate: "Candidate", stopped: Stopped, started: str) -> None:
         """Quarantines a candidate that a gate failed; or requeues it and pauses, if the gate could not run."""
