@@ -96,6 +96,17 @@ def test_of_equals_far_away() -> None:
         assert apply(only, hunk(expected, expected, b"-a", b" z"))[1][0].line == found
 
 
+def test_a_nearer_place_before_the_last_hunk() -> None:
+    base = bytearray(b"x\n" * 200)
+    for line in (40, 120):
+        base[2 * line : 2 * line + 4] = b"a\nb\n"
+    base[2 * 60 : 2 * 60 + 4] = b"c\nd\n"
+    first = hunk(61, 61, b" c", b"-d", b" x")
+    for expected, found in ((50, 41), (85, 120), (70, 41), (80, 41), (81, 120)):
+        placed = apply(bytes(base), first, hunk(expected, expected, b" a", b"-b", b" x"))[1]
+        assert [place.line for place in placed] == [61, found]
+
+
 def test_bound_to_the_start() -> None:
     first = hunk(1, 1, b"-1", b" 2")
     assert apply(NUMBERS, first)[0] == NUMBERS.removeprefix(b"1\n")
@@ -115,6 +126,7 @@ def test_bound_to_the_end() -> None:
 def test_whole_lines_only() -> None:
     assert conflict(b"max = 1\ny\n", hunk(2, 2, b"-x = 1", b" y")).code == "apply.conflict"
     assert apply(b"ax\ny\nx\ny\n", hunk(2, 2, b"-x", b" y"))[1] == [Placed(3, 1)]
+    assert conflict(b"1\nay\nx\n", hunk(2, 2, b" y", b"-x")).code == "apply.conflict"
     assert conflict(b"q\nx\nyy\n", hunk(2, 2, b"-x", b" y")).code == "apply.conflict"
 
 

@@ -42,8 +42,10 @@ def code(data: bytes, limits: Limits = LIMITS) -> str:
     return finding.code
 
 
-def binary(kind: bytes, data: bytes, *, size: int | None = None, letters: bool = True) -> bytes:
-    packed = zlib.compress(data)
+def binary(
+    kind: bytes, data: bytes, *, size: int | None = None, cut: int = 0, more: bytes = b""
+) -> bytes:
+    packed = zlib.compress(data)[: -cut or None] + more
     lines = []
     for at in range(0, len(packed), 52):
         piece = packed[at : at + 52]
@@ -51,7 +53,7 @@ def binary(kind: bytes, data: bytes, *, size: int | None = None, letters: bool =
             len(piece) - 1 : len(piece)
         ]
         padded = piece + bytes(-len(piece) % 4)
-        lines.append((letter if letters else b"z") + base64.b85encode(padded) + b"\n")
+        lines.append(letter + base64.b85encode(padded) + b"\n")
     return b"%s %d\n%s\n" % (kind, len(data) if size is None else size, b"".join(lines))
 
 
@@ -383,6 +385,9 @@ BINARY_REFUSED = [
     (binary_patch(binary(b"literal", b"abc", size=4)), "parse.binary"),
     (binary_patch(binary(b"literal", b"abc", size=2)), "parse.binary"),
     (binary_patch(GOOD_LITERAL, b"literal 3\nzzz\n\n"), "parse.binary"),
+    (binary_patch(binary(b"literal", b"abc", cut=1)), "parse.binary"),
+    (binary_patch(binary(b"literal", b"abc", more=b"\0")), "parse.binary"),
+    (binary_patch(GOOD_LITERAL).replace(b" 100644", b"\r"), "parse.header"),
     (binary_patch(GOOD_LITERAL, old=b"1" * 7, new=b"2" * 7), "parse.header"),
     (binary_patch(GOOD_LITERAL, new=ZERO), "parse.header"),
     (binary_patch(binary(b"literal", b"", size=10**15)), "size.inflated"),
