@@ -1,5 +1,6 @@
 """The command line: a lazy group of commands, and the one boundary that turns errors into a line and an exit code."""
 
+import gc
 import importlib
 import os
 import sys
@@ -87,6 +88,9 @@ def uet_git(folder: str | None) -> None:
 def run(argv: list[str]) -> int:
     """Runs one command line and returns its exit code (DESIGN 14)."""
     out = Output(as_json="--json" in argv, quiet=True)
+    # Few cycles are made, and the default thresholds walk tens of thousands of parsed hunks over and over.
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
     try:
         code = uet_git.main(args=argv, prog_name="uet-git", standalone_mode=False)
         return code if isinstance(code, int) else 0

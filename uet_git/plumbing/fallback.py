@@ -43,7 +43,7 @@ def candidate(
     first: Composed | Conflict | None = None
     if not git_only:
         first = _checked(composer, base_tree, patch, composer.compose(base_tree, patch))
-        if isinstance(first, Composed) or not _doubtful(first):
+        if isinstance(first, Composed) or not doubtful(first):
             return first
         composer.objects.rewind(mark)
     second = _checked(
@@ -99,7 +99,8 @@ def _checked(
     return outcome if wrong is None else Conflict((wrong,))
 
 
-def _doubtful(outcome: Conflict) -> bool:
+def doubtful(outcome: Conflict) -> bool:
+    """Whether the composer's answer contradicts itself, so that git may know better."""
     return any(f.code in ("apply.postimage", "content.mismatch") for f in outcome.findings)
 
 

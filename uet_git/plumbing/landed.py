@@ -16,18 +16,20 @@ _MISMATCH = "content.mismatch"
 
 
 def landed_matches(
-    objects: Objects, base_tree: Oid, composed: Composed, patch: Patch
+    objects: Objects, base: View, base_tree: Oid, composed: Composed, patch: Patch
 ) -> Finding | None:
     """None if the two trees differ by exactly what the patch says, else the first disagreement (content.mismatch)."""
-    return _Comparison(objects, base_tree, composed, patch).run(patch)
+    return _Comparison(objects, base, base_tree, composed, patch).run(patch)
 
 
 class _Comparison:
     """The base, the difference, and what the patch names."""
 
-    def __init__(self, objects: Objects, base_tree: Oid, composed: Composed, patch: Patch) -> None:
+    def __init__(
+        self, objects: Objects, base: View, base_tree: Oid, composed: Composed, patch: Patch
+    ) -> None:
         self.objects = objects
-        self.base = View(objects, base_tree)
+        self.base = base
         self.found = diff_trees(objects, base_tree, composed.tree)
         self.differences = {change.path: change for change in self.found}
         self.recorded = composed.changes

@@ -40,6 +40,13 @@ class Composer:
     def __init__(self, objects: Objects, limits: Limits) -> None:
         self.objects = objects
         self.limits = limits
+        self._seen: tuple[str, View] | None = None
+
+    def view(self, tree: Oid) -> View:
+        """Look-ups in a tree; the last one asked for is kept, as a base is judged from several sides."""
+        if self._seen is None or self._seen[0] != tree:
+            self._seen = (tree, View(self.objects, tree))
+        return self._seen[1]
 
     def compose(self, base_tree: Oid, patch: Patch) -> Composed | Conflict:
         """The candidate tree; its new objects are pending. A conflict names every file and leaves nothing pending.
@@ -47,7 +54,7 @@ class Composer:
         Raises: MissingObject, CorruptObject.
         """
         mark = self.objects.mark()
-        attempt = _Attempt(self.objects, self.limits, View(self.objects, base_tree))
+        attempt = _Attempt(self.objects, self.limits, self.view(base_tree))
         try:
             outcome = attempt.run(patch)
         except BaseException:
@@ -59,7 +66,7 @@ class Composer:
 
     def landed_matches(self, base_tree: Oid, composed: Composed, patch: Patch) -> Finding | None:
         """None if the composed tree differs from the base by exactly what the patch says (landed.py)."""
-        return landed_matches(self.objects, base_tree, composed, patch)
+        return landed_matches(self.objects, self.view(base_tree), base_tree, composed, patch)
 
 
 class _Attempt:

@@ -3,11 +3,12 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from uet_git.model import paths
+from uet_git.model import mail, paths
 from uet_git.model.entry import Entry
 from uet_git.model.reasons import REASONS, Gravity
 from uet_git.model.records import Composed, Conflict, Finding, Oid, Patch
 from uet_git.model.settings import Settings
+from uet_git.plumbing import fallback
 from uet_git.plumbing.trees import Composer
 from uet_git.plumbing.view import View
 from uet_git.project import Project
@@ -71,37 +72,43 @@ class Stager:
         if validate.blocking(held) is not None:
             return NotStaged(entry, held)
         mark = self.project.objects.begin()
-        result = self.compose(tree, patch)
+        result = self._composed(tree, entry, patch)
         if isinstance(result, Conflict):
             self.project.objects.discard(mark)
             return NotStaged(entry, result.findings)
-        held = self._not_waived(entry, self.judged(tree, patch, result))
+        held = self._not_waived(entry, self._judged(tree, result))
         if validate.blocking(held) is not None:
             self.project.objects.discard(mark)
             return NotStaged(entry, held)
         return Staged(entry, patch, result, mark)
 
-    def compose(self, tree: Oid, patch: Patch) -> Composed | Conflict:
-        """Composes, and names a symbolic link in the way as what it is."""
+    def _composed(self, tree: Oid, entry: Entry, patch: Patch) -> Composed | Conflict:
+        """The candidate tree, proved to be exactly what was handed in; git is asked where the composer doubts itself."""
         result = self.composer.compose(tree, patch)
-        if isinstance(result, Conflict):
-            through = paths.judge_base_links(patch, _lookup(View(self.project.objects, tree)))
-            if through:
-                return Conflict((*through, *result.findings))
-        return result
+        if isinstance(result, Composed):
+            wrong = self.composer.landed_matches(tree, result, patch)
+            if wrong is None:
+                return result
+            result = Conflict((wrong,))
+        if fallback.doubtful(result):
+            return fallback.candidate(self.composer, tree, patch, self._diff_of(entry))
+        through = paths.judge_base_links(patch, _lookup(self.composer.view(tree)))
+        return Conflict((*through, *result.findings)) if through else result
 
-    def judged(self, tree: Oid, patch: Patch, composed: Composed) -> tuple[Finding, ...]:
-        """The second judge: the difference between the trees, and that it is exactly what was handed in."""
-        view = View(self.project.objects, tree)
-        findings = paths.judge_changes(
+    def _judged(self, tree: Oid, composed: Composed) -> Sequence[Finding]:
+        """The second judge: the difference between the trees."""
+        view = self.composer.view(tree)
+        return paths.judge_changes(
             composed.changes,
             self.settings.limits,
             lookup=_lookup(view),
             names=_names(view),
             read_blob=self.project.objects.blob,
         )
-        mismatch = self.composer.landed_matches(tree, composed, patch)
-        return (*findings, mismatch) if mismatch is not None else tuple(findings)
+
+    def _diff_of(self, entry: Entry) -> bytes:
+        stored = self.project.ledger.entries.patch(entry.patch_id)
+        return mail.read(stored.content or b"").diff
 
     @staticmethod
     def _not_waived(entry: Entry, findings: Sequence[Finding]) -> tuple[Finding, ...]:
