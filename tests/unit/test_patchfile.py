@@ -477,3 +477,13 @@ def test_hostile_input_costs_little(data: bytes) -> None:
     assert (
         time.process_time() - start < 2.0
     )  # a fraction of a second; the bound leaves room for a slow machine
+
+
+def test_binary_ids_are_those_of_the_repository() -> None:
+    long = binary_patch(GOOD_LITERAL, old=b"1" * 64, new=b"2" * 64)
+    assert code(long) == "parse.header"
+    assert not patchfile.read(long, LIMITS, hex_length=64).findings
+    assert (
+        patchfile.read(binary_patch(GOOD_LITERAL), LIMITS, hex_length=64).findings[0].code
+        == "parse.header"
+    )
