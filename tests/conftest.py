@@ -31,5 +31,5 @@ def corpora() -> Path:
     """The folder of real patch series; skips where it is absent."""
     folder = CORPORA / "corpora"
     if not folder.is_dir():
-        pytest.skip("the real patch series (../shared/corpora) are not on this machine")
+        pytest.skip("the real patch series are not on this machine")
     return folder

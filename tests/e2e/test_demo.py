@@ -10,6 +10,7 @@ import pytest
 
 from tests.builders import git
 from uet_git.cli import demoplay, main
+from uet_git.host import contracts
 
 
 def demo(*args: str, env: dict[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
@@ -51,6 +52,7 @@ def test_json_is_one_document(tmp_path: Path) -> None:
     done = demo("--json", "--keep", str(tmp_path / "kept"))
     told = json.loads(done.stdout)
     assert done.returncode == 0
+    contracts.check(told, "demo.v1")
     assert told["ok"] is True
     assert told["problems"] == []
     assert told["repository"] == str(tmp_path / "kept" / "calc")

@@ -16,6 +16,7 @@ import pytest
 from tests.builders import commit_files, git, make_repo
 from uet_git.cli import main
 from uet_git.cli.setup import init
+from uet_git.host import contracts
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -42,7 +43,9 @@ def uet(capsys: pytest.CaptureFixture[str]) -> Run:
 
 def document(uet: Run, *args: str) -> Any:
     code, out, _ = uet(*args, "--json")
-    return {**json.loads(out), "code": code}
+    told = json.loads(out)
+    contracts.check(told, f"{args[0]}.v1")
+    return {**told, "code": code}
 
 
 def checks(uet: Run, *args: str) -> dict[str, list[tuple[str, str]]]:
@@ -304,9 +307,7 @@ class TestDoctor:
         """A person's pause is a note; a configured branch that is not there is a problem."""
         uet("init", "--no-config")
         uet("pause", "--reason", "release day")
-        assert ("note", "release day") in [
-            (s, "release day") for s, t in checks(uet)["queue"] if "release day" in t
-        ]
+        assert [s for s, text in checks(uet)["queue"] if "release day" in text] == ["note"]
         git(repo, "config", "uet.branch", "gone")
         assert states(uet, "target") == ["problem"]
 
@@ -370,7 +371,7 @@ class TestCompletion:
         code, out, _ = uet("completion", shell)
         assert code == 0
         assert f"uet-git completion {shell}" in out.splitlines()[-1]
-        assert json.loads(uet("completion", shell, "--json")[1])["script"].strip() == out.strip()
+        assert document(uet, "completion", shell)["script"].strip() == out.strip()
         program = shutil.which(shell)
         if program is not None:
             file = tmp_path / "script"

@@ -625,7 +625,7 @@ def nasty() -> list[dict[str, str]]:
 
 
 @pytest.mark.skipif(
-    not nasty(), reason="the nasty patches (../shared/nasty) are not on this machine"
+    not nasty(), reason="the nasty patches are not on this machine"
 )
 @pytest.mark.parametrize("case", nasty(), ids=lambda c: c["file"])
 def test_nasty_patches(case: dict[str, str]) -> None:

@@ -1,7 +1,7 @@
 """A pool of warm scratch trees, outside every work tree, in which gates run (DESIGN 9).
 
 Each slot keeps its files and its own index between checkouts, so that only changed files are rewritten (a cold
-checkout of 5,000 files takes seconds, a warm one milliseconds: research/hooks.md 3c). A slot is `tree/`, where the
+checkout of 5,000 files takes seconds, a warm one milliseconds). A slot is `tree/`, where the
 gate runs, and beside it `git/`, which no gate needs to see: a git directory without any configuration, so nothing that
 the repository's config names can run.
 """

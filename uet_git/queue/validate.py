@@ -63,7 +63,7 @@ def blocking(findings: Sequence[Finding]) -> str | None:
 
 
 def flags(findings: Sequence[Finding]) -> dict[str, int]:
-    """The three stored flags (origin M3: format, scope, constraints)."""
+    """The three stored flags (format, scope, constraints)."""
     classes = {
         f.code.split(".", 1)[0] for f in findings if REASONS[f.code].gravity > Gravity.APPLY_FAILED
     }

@@ -1,0 +1,37 @@
+#!/bin/sh
+# Lets a program change a repository through the queue: it works in a tree of its own, hands in what it changed, and
+# gets the reason to try again if the change does not land.
+#
+#   examples/agent.sh 'MESSAGE' 'COMMAND' [TRIES]
+#
+# COMMAND runs in the tree, with FEEDBACK naming a file: empty the first time, then what `uet-git show --json` says of
+# the last try (the gate's output, the conflict). Run this at the top of a repository. Exit 0: it landed.
+set -eu
+
+message=${1:?"usage: agent.sh 'MESSAGE' 'COMMAND' [TRIES]"}
+command=${2:?"usage: agent.sh 'MESSAGE' 'COMMAND' [TRIES]"}
+tries=${3:-3}
+
+folder=$(mktemp -d)
+branch=$(git config uet.branch || git symbolic-ref --short HEAD)
+git worktree add --quiet --detach "$folder/tree" "$branch"
+trap 'git worktree remove --force "$folder/tree"; rm -rf "$folder"' EXIT
+: >"$folder/feedback.json"
+
+number() { python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["number"])'; }
+
+change=
+while [ "$tries" -gt 0 ]; do
+  tries=$((tries - 1))
+  (cd "$folder/tree" && FEEDBACK="$folder/feedback.json" sh -c "$command")
+  uet-git submit --json --quiet --origin agent.sh --message "$message" ${change:+--replaces "$change"} \
+    --onto "$branch" --worktree "$folder/tree" >"$folder/entries.json" || [ $? -eq 1 ]
+  change=$(number <"$folder/entries.json")
+  if uet-git apply --json --quiet "$change" >/dev/null; then
+    echo "landed: change $change"
+    exit 0
+  fi
+  uet-git show --json "$change" >"$folder/feedback.json"
+done
+echo "change $change did not land; uet-git show $change says why" >&2
+exit 1
