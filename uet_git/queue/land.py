@@ -7,10 +7,11 @@
 
 import os
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from uet_git.errors import GitLocked, UetError
 from uet_git.host import files
 from uet_git.ledger.entries import Move
 from uet_git.ledger.ledger import Writer
@@ -103,9 +104,15 @@ class Lander:
                 before.write(write, project.ledger.entries, self.run)
                 self._verified(write, candidates)
                 write.landings.intend(landing)
-            lost = self._move_refs(tip, new, candidates, new_log)
+            try:
+                lost = self._move_refs(tip, new, candidates, new_log)
+            except GitLocked as exc:
+                # Git says that it moved nothing and holds nothing. Any other end is for recovery to look at.
+                with suppress(UetError):
+                    self._abandon(landing, candidates, exc.message)
+                raise
             if lost is not None:
-                self._abandon(landing, candidates, lost)
+                self._abandon(landing, candidates, f"{lost.ref} was moved by someone else")
                 return lost
             left = [path for each in along for path in each.finish()]
         with project.ledger.write() as write:
@@ -191,10 +198,10 @@ class Lander:
             self.last_anchor, log, pins = anchor.newest(self.project), None, []
         return Lost(tip.target)
 
-    def _abandon(self, landing: Landing, candidates: Sequence[Candidate], lost: Lost) -> None:
+    def _abandon(self, landing: Landing, candidates: Sequence[Candidate], why: str) -> None:
         with self.project.ledger.write() as write:
             requeue(write, [(c.entry, "verified") for c in candidates], "queue.tip_moved", self.run)
-            write.landings.close(landing, "abandoned", f"{lost.ref} was moved by someone else")
+            write.landings.close(landing, "abandoned", why)
         for candidate in candidates:
             candidate.state = "queued"
 
