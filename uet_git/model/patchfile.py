@@ -52,7 +52,8 @@ def _check_sizes(data: bytes, limits: Limits) -> None:
         raise Refused("size.patch", f"{len(data)} bytes, limit {limits.patch_bytes}", 0)
     nul = data.find(b"\0")
     if nul >= 0:
-        raise Refused("content.nul", "", nul)
+        # What is no diff at all (a PDF, a picture) is not told about its hunks.
+        raise Refused("content.nul" if _mark(b"\n" + data, 0) >= 0 else "parse.empty", "", nul)
     at = 0
     while len(data) - at > limits.line_bytes:
         end = data.rfind(b"\n", at, at + limits.line_bytes + 1)
