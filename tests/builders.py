@@ -10,7 +10,7 @@ from pathlib import Path
 def git(repo: Path | str, *args: str | bytes, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> bytes:
     """Runs git in `repo` and returns its stdout. Raises: AssertionError with git's message."""
     done = subprocess.run(
-        ["git", "-C", os.fsencode(str(repo)), *args],
+        ["git", "-c", "safe.directory=*", "-C", os.fsencode(str(repo)), *args],
         input=stdin,
         capture_output=True,
         env={**os.environ, **(env or {})},
