@@ -48,6 +48,15 @@ VARIABLES = (
 )
 
 
+UNMET = {
+    "policy": "Read and checked; **not enforced in this release**.",
+    "gates.NAME": "One table for each gate.",
+}
+IDLE = {
+    ("(top)", "sandbox"),
+    *(("gates.NAME", key) for key in ("cache", "network", "inputs", "git")),
+}
+"""Keys that are read and have no effect yet."""
 HEAD = """\
 # Reference
 
@@ -89,8 +98,14 @@ def render() -> str:
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table."""
-    lines = [head, ["---"] * len(head), *([c.replace("|", "\\|") for c in row] for row in rows)]
+    lines = [head, ["---"] * len(head), *([_cell(c) for c in row] for row in rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _cell(text: str) -> str:
+    """Text for a cell: what Markdown would take for its own is escaped, but for code."""
+    pieces = text.replace("|", "\\|").split("`")
+    return "`".join(p if i % 2 else p.replace("<", "&lt;") for i, p in enumerate(pieces))
 
 
 def commands() -> Iterator[str]:
@@ -134,12 +149,13 @@ def settings() -> Iterator[str]:
         keys = {
             k: v for k, v in found["properties"].items() if "properties" not in v and k != "gates"
         }
-        heading = "" if name == "(top)" else f"### [{name}]\n\n{found.get('description', '')}\n\n"
-        rows = [(f"`{k}`", *_key(schema, v)) for k, v in keys.items()]
+        said = " ".join(filter(None, (found.get("description"), UNMET.get(name))))
+        heading = "" if name == "(top)" else f"### [{name}]\n\n{said}\n\n"
+        rows = [(f"`{k}`", *_key(schema, v, idle=(name, k) in IDLE)) for k, v in keys.items()]
         yield heading + table(("key", "value", "default", "meaning"), rows)
 
 
-def _key(schema: dict[str, Any], key: dict[str, Any]) -> tuple[str, str, str]:
+def _key(schema: dict[str, Any], key: dict[str, Any], *, idle: bool) -> tuple[str, str, str]:
     if "$ref" in key:
         base = schema["$defs"][key["$ref"].rpartition("/")[2]]
         key = {**base, **{k: v for k, v in key.items() if k != "$ref"}}
@@ -151,7 +167,7 @@ def _key(schema: dict[str, Any], key: dict[str, Any]) -> tuple[str, str, str]:
     elif kind == "array":
         kind = "list"
     default = f"`{json.dumps(key['default'])}`" if "default" in key else ""
-    return kind, default, key.get("description", "")
+    return kind, default, key.get("description", "") + (" No effect yet." if idle else "")
 
 
 def moves() -> Iterator[tuple[str, str]]:
@@ -175,7 +191,7 @@ def reasons() -> Iterator[tuple[str, ...]]:
 
 def faults(kind: type[errors.UetError]) -> Iterator[tuple[str, str, str]]:
     """Every error below `kind`."""
-    for sub in kind.__subclasses__():
+    for sub in (k for k in kind.__subclasses__() if k.__module__ == errors.__name__):
         yield f"`{sub.code}`", str(sub.exit_code), (sub.__doc__ or "").splitlines()[0]
         yield from faults(sub)
 
