@@ -10,7 +10,7 @@ import threading
 import zlib
 from typing import Final
 
-SMALLEST: Final = 1024  # bytes; handing over less costs more than deflating it
+SMALLEST: Final = 4096  # bytes; handing over less costs more than deflating it
 _SWITCH: Final = (
     0.0002  # seconds after which the working thread lets the other one in; 5 ms by default
 )
