@@ -5,7 +5,7 @@ import stat
 from collections.abc import Callable, Iterator
 
 from uet_git.cli.checkup import Check, Look, note, ok, problem
-from uet_git.errors import ConfigError, DetachedHead, UetError
+from uet_git.errors import ConfigError, DetachedHead, LedgerMissing, UetError
 from uet_git.host import config, files, process
 from uet_git.ledger import ledger as ledgers
 from uet_git.model import display
@@ -20,7 +20,13 @@ _FIX = ("uet-git", "doctor", "--fix")
 
 def ledger(project: Project) -> Iterator[Check]:
     """Whether the ledger is there and can be used."""
-    if not project.has_ledger():
+    try:
+        there = project.has_ledger()
+    except LedgerMissing as exc:
+        text = f"{exc.message}; put it back from a backup, or give it up and begin a new one"
+        yield problem("ledger", text, ("git", "config", "--unset", "uet.ledger"))
+        return
+    if not there:
         text = "there is none yet: init, submit and apply make it"
         yield note("ledger", text, ("uet-git", "init"))
         return
