@@ -213,7 +213,7 @@ class StaleMove(UetError):
 
 
 class DiskFull(UetError):
-    """The disk is full; nothing was changed."""
+    """The disk is full; what was reported done is safe."""
 
     code = "io.disk_full"
     default_next = ("df", "-h", ".")

@@ -39,6 +39,7 @@ _QUIET = (
     *("-c", "maintenance.auto=false"),
 )
 _IN_THE_WAY = re.compile(r"Unable to create '(.+?)': File exists", re.DOTALL)
+_DISK_FULL = ("No space left on device", "Out of diskspace", "Disk quota exceeded")
 _LAYOUT = re.compile(
     rb"(?P<git_dir>.+)\n(?P<bare>true|false)\n(?P<common>.+)\n(?P<inside>true|false)\n"
     rb"(?P<format>sha\d+)\n(?:(?P<top>.+)\n)?",
@@ -128,7 +129,7 @@ def failure(args: tuple[str | bytes, ...], done: Completed) -> UetError:
     verb = next((os.fsdecode(a) for a in args if not os.fsdecode(a).startswith("-")), "")
     if held := _IN_THE_WAY.search(os.fsdecode(done.err)):
         return locked(held[1])
-    if "No space left on device" in said:
+    if any(full in said for full in _DISK_FULL):
         return DiskFull(f"git {verb}: {said}")
     return GitFailed(f"git {verb}: {said or f'exit code {done.code}'}")
 
