@@ -66,7 +66,7 @@ INSERT INTO transitions (machine, from_state, to_state) VALUES
 -- Append-only and hash-chained: `hash` is SHA-256 over the canonical JSON of the row without it.
 CREATE TABLE events (
   seq INTEGER PRIMARY KEY,
-  event_id TEXT NOT NULL UNIQUE,
+  event_id TEXT NOT NULL, -- a ULID; nothing looks an event up by it, so no index pays for it
   ts TEXT NOT NULL,
   actor TEXT NOT NULL,
   run_id TEXT,
@@ -228,20 +228,24 @@ BEGIN
 END;
 CREATE TRIGGER entry_move BEFORE UPDATE OF state ON entries WHEN NEW.state IS NOT OLD.state
 BEGIN
-  SELECT RAISE(ABORT, 'illegal move of an entry')
-  WHERE NOT EXISTS (SELECT 1 FROM transitions WHERE machine = 'entry' AND from_state = OLD.state AND to_state = NEW.state);
-  SELECT RAISE(ABORT, 'an entry moves only with its event')
-  WHERE NOT EXISTS (
-    SELECT 1 FROM events WHERE seq = NEW.event_seq AND seq > OLD.event_seq AND entry_id = NEW.entry_id
-      AND from_state = OLD.state AND to_state = NEW.state);
-  SELECT RAISE(ABORT, 'validated needs all three flags or a recorded waiver')
-  WHERE NEW.state = 'validated' AND NEW.waived IS NULL
-    AND NOT (NEW.format_ok AND NEW.scope_ok AND NEW.constraints_ok);
-  SELECT RAISE(ABORT, 'applied names its tree') WHERE NEW.state = 'applied' AND NEW.tree IS NULL;
-  SELECT RAISE(ABORT, 'committed names its commit') WHERE NEW.state = 'committed' AND NEW.commit_id IS NULL;
-  SELECT RAISE(ABORT, 'quarantined and dropped need a reason')
-  WHERE NEW.state IN ('quarantined', 'dropped') AND NEW.reason IS NULL;
-  SELECT RAISE(ABORT, 'rolled_back names its revert') WHERE NEW.state = 'rolled_back' AND NEW.rolled_back_by IS NULL;
+  SELECT CASE
+    WHEN NOT EXISTS (
+      SELECT 1 FROM transitions WHERE machine = 'entry' AND from_state = OLD.state AND to_state = NEW.state)
+      THEN RAISE(ABORT, 'illegal move of an entry')
+    WHEN NOT EXISTS (
+      SELECT 1 FROM events WHERE seq = NEW.event_seq AND seq > OLD.event_seq AND entry_id = NEW.entry_id
+        AND from_state = OLD.state AND to_state = NEW.state)
+      THEN RAISE(ABORT, 'an entry moves only with its event')
+    WHEN NEW.state = 'validated' AND NEW.waived IS NULL
+      AND NOT (NEW.format_ok AND NEW.scope_ok AND NEW.constraints_ok)
+      THEN RAISE(ABORT, 'validated needs all three flags or a recorded waiver')
+    WHEN NEW.state = 'applied' AND NEW.tree IS NULL THEN RAISE(ABORT, 'applied names its tree')
+    WHEN NEW.state = 'committed' AND NEW.commit_id IS NULL THEN RAISE(ABORT, 'committed names its commit')
+    WHEN NEW.state IN ('quarantined', 'dropped') AND NEW.reason IS NULL
+      THEN RAISE(ABORT, 'quarantined and dropped need a reason')
+    WHEN NEW.state = 'rolled_back' AND NEW.rolled_back_by IS NULL
+      THEN RAISE(ABORT, 'rolled_back names its revert')
+  END;
 END;
 CREATE TRIGGER entry_fixed BEFORE UPDATE OF entry_id, patch_id, number, revision, identity, created_at ON entries
 BEGIN SELECT RAISE(ABORT, 'what an entry is cannot change'); END;

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,9 +15,12 @@ from uet_git.host.files import Holder
 from uet_git.model import display, order
 from uet_git.model.entry import PRIORITIES, Entry
 from uet_git.project import Project
-from uet_git.queue import anchor, forecast, line, lock
+from uet_git.queue import anchor, line, lock
 from uet_git.queue import submit as intake
 from uet_git.queue.options import Options, Source
+
+if TYPE_CHECKING:
+    from uet_git.queue.forecast import Forecast
 
 IDS = ("phase_id", "workstream_id", "execution_request_id", "prompt_id", "tool_run_id")
 GATE_ERROR = 3
@@ -86,6 +89,8 @@ def submit(patches: tuple[str, ...], **given: Any) -> int:
         if given["dry_run"]:
             return _preview(out, project, read.sources, options)
         _ensure_ledger(out, project)
+        from uet_git.queue import forecast
+
         done = intake.submit(project, read.sources, options)
         said = forecast.of(project, [d.entry for d in done])
         anchor.anchor_now(project)
@@ -276,7 +281,7 @@ def _print_submitted(
     out: Output,
     project: Project,
     done: Sequence[intake.Submitted],
-    said: dict[str, forecast.Forecast],
+    said: dict[str, "Forecast"],
 ) -> int:
     viewer = views.Viewer(project)
     documents = []

@@ -7,7 +7,7 @@ from uet_git.errors import TipMoving
 from uet_git.ledger.entries import Move
 from uet_git.ledger.runs import Attempt
 from uet_git.model import order
-from uet_git.model.entry import Entry
+from uet_git.model.entry import Entry, Series
 from uet_git.model.reasons import Gravity
 from uet_git.model.records import Finding, Oid
 from uet_git.plumbing import difference
@@ -42,6 +42,7 @@ class Walk:
         self.batch: list[Candidate] = []
         self.in_the_way: dict[bytes, tuple[str, str]] = {}
         self.landings = 0
+        self._known_series: dict[str, Series | None] = {}
         self.lost = 0
         self.committer: Committer | None = None
         self._look_at_tip()
@@ -100,7 +101,7 @@ class Walk:
     def _all_or_none(self, entry: Entry) -> list[Entry] | None:
         """The members of an all-or-nothing series that are not done, in order; None for any other entry."""
         entries = self.project.ledger.entries
-        found = None if entry.series_id is None else entries.series(entry.series_id)
+        found = None if entry.series_id is None else self._series(entry.series_id)
         if found is None or not found.atomic:
             return None
         newest = order.newest_revisions(entries.of_series(found.series_id)).values()
@@ -361,9 +362,15 @@ class Walk:
         ]
         self.waiting = order.Waiting(members, [e for e in depended if e is not None])
 
+    def _series(self, series_id: str) -> Series | None:
+        """A series as it was handed in; that does not change, so it is asked for once."""
+        if series_id not in self._known_series:
+            self._known_series[series_id] = self.project.ledger.entries.series(series_id)
+        return self._known_series[series_id]
+
     def _members(self, series_id: str) -> Collection[Entry]:
         """A series' newest revisions; asked of the ledger unless the line holds them all, as nothing has moved yet."""
-        found = self.project.ledger.entries.series(series_id)
+        found = self._series(series_id)
         here = [e for e in self.line if e.series_id == series_id]
         if found is not None and len(here) == found.total and not self.landings:
             return here
