@@ -1,8 +1,7 @@
 """Landed == submitted, in bytes, on every rung (DESIGN 8): an independent look at the two trees.
 
 Nothing is taken from the composer but the two tree ids and where it says that it put the hunks: the trees are
-compared, and each text file either has the two ids that the patch names in full, which leaves no byte open, or is
-undone, hunk by hunk, to the bytes of the base.
+compared, and each text file is undone, hunk by hunk, to the bytes of the base.
 """
 
 from uet_git.model.compose import Placed, body_agrees, undo_text
@@ -106,8 +105,6 @@ class _Comparison:
         here = self.places.get(change.path, [])
         places = here[: len(change.hunks)]
         del here[: len(change.hunks)]  # a type change has two changes of one path
-        if _proved(change, source, landed):
-            return ""
         before, after = self._bytes(source), self._bytes(landed)
         undone = undo_text(change.hunks, places, after) if change.hunks else after
         return "" if undone == before else "undoing its hunks does not give what was there before"
@@ -116,10 +113,3 @@ class _Comparison:
         if entry is None:
             return b""
         return submodule_text(entry[1]) if entry[0] == GITLINK else self.objects.blob(entry[1])
-
-
-def _proved(change: FileChange, source: TreeEntry | None, landed: TreeEntry | None) -> bool:
-    """Whether both contents have the very ids that the patch names in full: no byte can then be another one."""
-    if source is None or landed is None or source[0] == GITLINK:
-        return False
-    return source[1] == change.old_oid and landed[1] == change.new_oid
