@@ -9,7 +9,9 @@ CORPORA = Path(__file__).resolve().parent.parent.parent / "shared"
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def clean_environment(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Scrubs GIT_* and UET_*; HOME, config and identity are the test's own."""
     for name in list(os.environ):
         if name.startswith(("GIT_", "UET_", "XDG_")):

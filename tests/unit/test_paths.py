@@ -624,9 +624,7 @@ def nasty() -> list[dict[str, str]]:
     return json.loads(manifest.read_bytes()) if manifest.is_file() else []
 
 
-@pytest.mark.skipif(
-    not nasty(), reason="the nasty patches are not on this machine"
-)
+@pytest.mark.skipif(not nasty(), reason="the nasty patches are not on this machine")
 @pytest.mark.parametrize("case", nasty(), ids=lambda c: c["file"])
 def test_nasty_patches(case: dict[str, str]) -> None:
     """What the corpus expects of names and modes is found on the parse alone; else nothing is."""

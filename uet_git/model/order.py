@@ -46,7 +46,9 @@ class Waiting:
         self._series: dict[str, list[tuple[int, int]]] = {}
         for entry in sorted(members, key=lambda e: -(e.series_index or 0)):
             if entry.series_id is not None and not is_done(entry):
-                self._series.setdefault(entry.series_id, []).append((entry.series_index or 0, entry.number))
+                self._series.setdefault(entry.series_id, []).append(
+                    (entry.series_index or 0, entry.number)
+                )
         self._open = {e.number for e in depended if not is_done(e)}
 
     def done(self, entry: Entry) -> None:

@@ -106,7 +106,7 @@ _ALL: Final[tuple[Reason, ...]] = (
     Reason("queue.recovered", _N, "A landing was cut short; it will be done again.", next=("uet-git", "apply")),
     Reason("queue.paused", _N, "The queue is paused.", next=("uet-git", "resume")),
     Reason("queue.already_in_target", _D, "The target already has this member of the series."),
-)
+)  # fmt: skip
 REASONS: Final[dict[str, Reason]] = {r.code: r for r in _ALL}
 
 

@@ -67,7 +67,9 @@ def apply_with_git(
         os.makedirs(os.path.join(store, "pack"))
         waiting = objects.waiting()
         if waiting:
-            packs.write_pack(store, [packs.deflate(*item) for item in waiting], objects.git.object_format)
+            packs.write_pack(
+                store, [packs.deflate(*item) for item in waiting], objects.git.object_format
+            )
         extra = {
             "GIT_INDEX_FILE": os.path.join(folder, "index"),
             "GIT_OBJECT_DIRECTORY": store,

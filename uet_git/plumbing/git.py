@@ -116,9 +116,7 @@ class Git:
         """Runs git and returns its output without the final newline, undecodable bytes kept as surrogates."""
         return os.fsdecode(self.run(*args, stdin=stdin).out.removesuffix(b"\n"))
 
-    def start(
-        self, *args: str | bytes, stderr: int | IO[bytes] = process.DEVNULL
-    ) -> process.Child:
+    def start(self, *args: str | bytes, stderr: int | IO[bytes] = process.DEVNULL) -> process.Child:
         """Starts a long-lived git child with pipes (`cat-file --batch`, `update-ref --stdin`)."""
         return process.start(self.argv(*args), cwd=self.git_dir, stderr=stderr)
 

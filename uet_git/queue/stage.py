@@ -83,7 +83,7 @@ class Stager:
         return Staged(entry, patch, result, mark)
 
     def _composed(self, tree: Oid, entry: Entry, patch: Patch) -> Composed | Conflict:
-        """The candidate tree, proved to be exactly what was handed in; git is asked where the composer doubts itself."""
+        """The candidate tree, proved to be exactly what was handed in; git is asked where the composer doubts."""
         result = self.composer.compose(tree, patch)
         if isinstance(result, Composed):
             wrong = self.composer.landed_matches(tree, result, patch)
