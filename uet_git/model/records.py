@@ -133,7 +133,7 @@ class TreeChange(NamedTuple):
 
 
 class Placement(NamedTuple):
-    """Where one hunk of one path was put: its 1-based line in the image it was applied to, and the offset to the header."""
+    """Where one hunk was put: its 1-based line in the image it was applied to, and the offset to the header."""
 
     path: bytes
     hunk: int
