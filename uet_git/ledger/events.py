@@ -167,8 +167,12 @@ def read(
 
 def json_line(event: Event) -> str:
     """One event as the log keeps it: the hashed line with the hash itself added."""
-    body = line_of(*event[:9])
-    return f'{body[:-1]},"hash":"{event.hash}"}}'
+    return with_hash(line_of(*event[:9]), event.hash)
+
+
+def with_hash(line: str, hash_: str) -> str:
+    """A canonical line with its hash added."""
+    return f'{line[:-1]},"hash":"{hash_}"}}'
 
 
 def broken_links(

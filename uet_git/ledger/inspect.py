@@ -147,6 +147,14 @@ def beyond(ledger: Ledger, last: int) -> bool:
     )
 
 
+def landings_done(ledger: Ledger, count: int) -> list[int]:
+    """The events that closed the newest landings as done, newest first."""
+    rows = ledger.db.execute(
+        "SELECT seq FROM events WHERE kind = 'landing_done' ORDER BY seq DESC LIMIT ?", (count,)
+    )
+    return [int(seq) for (seq,) in rows.fetchall()]
+
+
 def lost_rows(ledger: Ledger) -> list[Unreadable]:
     """Entries and runs that events name and no row holds."""
     found = []
