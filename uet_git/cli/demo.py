@@ -47,6 +47,8 @@ def demo(keep: str | None, as_json: bool, quiet: bool) -> int:
     stage.run("git", "log", "--oneline")
     stage.uet("list")
     stage.uet("show", "5")
+    stage.say("The ledger is proved against the commits.")
+    stage.uet("fsck")
     told, wrong = stage.judge()
     document = {"ok": not wrong, "repository": stage.repo, "patches": told, "problems": wrong}
     out.document({"v": 1, **document})
@@ -140,6 +142,8 @@ class Stage:
         wrong += [f"the work tree is not as committed: {dirty}"] if dirty else []
         if os.path.lexists(os.path.join(self.repo, ".git", "hooks", "pre-commit")):
             wrong.append("a hook was written")
+        if self.run("uet-git", "fsck", echo=False).code != 0:
+            wrong.append("the ledger does not agree with the commits")
         if self.run(*demoplay.GATE, echo=False).code != 0:
             wrong.append("the tests fail on main")
         return told, wrong
