@@ -291,7 +291,7 @@ def _print_submitted(
         document["existing"] = existing
         document["forecast"] = None if guess is None else guess._asdict()
         documents.append(document)
-        size = f"{document['files']} files, +{document['insertions']} -{document['deletions']}"
+        size = views.size(document)
         note = "already here, " if existing else ""
         out.text(
             f"{entry.label:>6}  {out.state(entry.state, 11)}  {display.line(entry.title, 72)}  ({note}{size})"
@@ -299,7 +299,7 @@ def _print_submitted(
         if entry.reason is not None:
             out.text(f"        {display.line(views.why(entry))}")
         elif guess is not None and not guess.applies:
-            out.text(f"        will conflict: {display.line(guess.detail)}")
+            out.text(f"        would not apply now: {display.line(guess.detail)}")
     out.document(documents)
     good = [
         d.entry

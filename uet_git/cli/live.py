@@ -81,11 +81,7 @@ class Live(Listener):
         self.out.clear()
         mark = MARKS.get(state, "  ")
         shown = self.out.state("waits" if state == "queued" else state, 12)
-        what = (
-            commit[:10]
-            if commit
-            else display.line(f"{reason}: {detail}" if detail else str(reason or ""))
-        )
+        what = commit[:10] if commit else display.line(views.because(reason, detail))
         if commit:
             self.out.text(
                 f" {mark} {entry.label:>5}  {shown}  {what}  {display.line(entry.title, 80)}"

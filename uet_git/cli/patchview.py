@@ -66,8 +66,7 @@ def _facts(document: dict[str, Any]) -> list[tuple[str, Any]]:
     found = [(n, document[n]) for n in names if document[n] not in (None, "")]
     if document["waiting_for"]:
         found.append(("waits for", ", ".join(map(str, document["waiting_for"]))))
-    size = f"{document['files']} files, +{document['insertions']} -{document['deletions']}"
-    found.append(("size", size))
+    found.append(("size", views.size(document)))
     if document["rung"]:
         found.append(
             (

@@ -143,10 +143,21 @@ def run(found: Run, steps: Sequence[Step] | None = None) -> dict[str, Any]:
 
 def why(entry: Entry) -> str:
     """One sentence on an entry's reason, with its detail; empty without one."""
-    if entry.reason is None:
+    return because(entry.reason, entry.detail)
+
+
+def because(reason: str | None, detail: str | None) -> str:
+    """A reason code with its detail, or with its sentence where it has none."""
+    if reason is None:
         return ""
-    sentence = REASONS[entry.reason].sentence if entry.reason in REASONS else entry.reason
-    return f"{entry.reason}: {entry.detail or sentence}"
+    sentence = REASONS[reason].sentence if reason in REASONS else reason
+    return f"{reason}: {detail or sentence}"
+
+
+def size(document: dict[str, Any]) -> str:
+    """`1 file, +3 -1`."""
+    files = document["files"]
+    return f"{files} file{'' if files == 1 else 's'}, +{document['insertions']} -{document['deletions']}"
 
 
 def gate(found: Any) -> dict[str, Any]:

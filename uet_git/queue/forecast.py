@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from uet_git.model.entry import Entry
+from uet_git.model.reasons import REASONS
 from uet_git.model.records import Oid
 from uet_git.project import Project
 from uet_git.queue.stage import NotStaged, Stager
@@ -49,7 +50,7 @@ def _conflict(project: Project, staged: NotStaged) -> Forecast:
     return Forecast(
         False,
         finding.code,
-        f"{where}{finding.detail or finding.code}",
+        f"{where}{finding.detail or REASONS[finding.code].sentence}",
         _changed_by(project, finding.path),
     )
 

@@ -42,7 +42,7 @@ class Drain:
         told: set[str] = set()
         while self.report.paused is None:
             line = [e for e in self.entries() if e.entry_id not in self.report.tried]
-            fresh = [e for e in line if e.entry_id not in told]
+            fresh = [e for e in line if e.state == "queued" and e.entry_id not in told]
             if fresh:
                 self.listener.starting(fresh)
                 told.update(e.entry_id for e in fresh)
