@@ -162,7 +162,7 @@ def test_in_an_empty_repository(tmp_path: Path) -> None:
 @pytest.mark.parametrize("args", [c[0] for calls in CALLS.values() for c in calls], ids=" ".join)
 def test_a_pipe_gets_plain_lines(args: tuple[str, ...], copy: Path) -> None:
     ran = uet(copy, *args, code=None)
-    raw = args[0] in ("completion",) or "--patch" in args  # asked for byte by byte
+    raw = args[0] == "completion" or "--patch" in args  # asked for byte by byte
     text = ran.err if raw else ran.out + ran.err
     for bad in ("\x1b", "\x07", "\u202e", "\u200b"):
         assert bad.encode() not in text, ran.said
