@@ -139,10 +139,11 @@ def wrong_columns(ledger: Ledger) -> list[int]:
     return [int(seq) for (seq,) in rows.fetchall()]
 
 
-def beyond(ledger: Ledger, last: int) -> bool:
-    """Whether a row refers to an event after `last`."""
+def beyond(ledger: Ledger) -> bool:
+    """Whether a row refers to an event after the newest."""
+    newest = "(SELECT coalesce(max(seq), 0) FROM events)"
     return any(
-        ledger.db.execute(f"SELECT 1 FROM {table} WHERE event_seq > ? LIMIT 1", (last,)).fetchone()
+        ledger.db.execute(f"SELECT 1 FROM {table} WHERE event_seq > {newest} LIMIT 1").fetchone()
         for table in ("entries", "runs", "gates")
     )
 
@@ -244,6 +245,15 @@ def run_pages(ledger: Ledger) -> Iterator[list[RunRows | Unreadable]]:
         if len(rows) < PAGE:
             return
         after = rows[-1][0]
+
+
+def run_rows(ledger: Ledger, run_id: str) -> RunRows | Unreadable:
+    """One run as it is now."""
+    with _snapshot(ledger.db):
+        row = ledger.db.execute("SELECT * FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+        if row is None:
+            return Unreadable("runs", run_id, "there is no such row")
+        return _run_page(ledger.db, [Run(*row)])[0]
 
 
 def _run_page(db: sqlite3.Connection, runs: Sequence[Run]) -> list[RunRows | Unreadable]:

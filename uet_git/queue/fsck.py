@@ -4,8 +4,8 @@ Codes, all damage but those marked (i), which are information:
  the file     database_damaged, dangling_row, migration_changed, schema_changed, schema_older (i), other_ledger,
               ledger_not_configured (i)
  the chain    event_missing, event_edited, event_moved, event_replaced
- the anchors  anchor_missing, anchor_damaged, anchor_rolled_back, ledger_truncated, ledger_rolled_back, ledger_forked,
-              unanchored (i)
+ the anchors  anchor_missing, anchor_damaged, anchor_differs, anchor_rolled_back, ledger_truncated,
+              ledger_rolled_back, ledger_forked, unanchored (i)
  the rows     row_missing, row_without_event, row_changed, row_unreadable, state_mismatch, illegal_history,
               patch_damaged, document_mismatch
  the commits  commit_differs, patch_differs, landed_twice, landing_missing, forged_trailer, pin_differs,
@@ -66,7 +66,7 @@ def _check(project: Project, ledger: Ledger, problems: Problems, *, full: bool) 
     landings = Landings()
     for run in rows.runs():
         landings.add(run)
-    commits = Commits(project, problems, landings, full=full)
+    commits = Commits(project, ledger, problems, landings, full=full)
     known: dict[str, Known] = {}
     for entry, patch in rows.entries():
         known[entry.entry_id] = fsck_refs.known(entry)
@@ -74,7 +74,7 @@ def _check(project: Project, ledger: Ledger, problems: Problems, *, full: bool) 
             commits.check(entry, patch)
     rows.others()
     rows.lost()
-    if chain.whole and not problems.has("row_missing"):
+    if chain.whole and not problems.has("row_missing", "row_unreadable"):
         for table, parent in inspect.dangling(ledger):
             text = f"a row of {table} refers to a row of {parent} that is not there"
             problems.damage("dangling_row", text, _look(project))

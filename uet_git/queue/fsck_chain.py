@@ -48,7 +48,7 @@ def check(project: Project, ledger: Ledger, problems: Problems) -> Chain:
         count = walk.last - log.last
         events_ = "1 event is" if count == 1 else f"{count} events are"
         problems.note("unanchored", f"{events_} not anchored yet", ("uet-git", "apply"))
-    if whole and inspect.beyond(ledger, walk.last):
+    if whole and inspect.beyond(ledger):
         whole = False
         problems.damage(
             "ledger_truncated", f"rows refer to events after {walk.last}, the last one", log.next_
@@ -60,10 +60,13 @@ def check_documents(ledger: Ledger, wrong: frozenset[int], problems: Problems) -
     """Every event against its schema."""
     for event in ledger.events():
         if event.seq not in wrong:
-            body = documents.event_document(event)
-            for fault in documents.faults(Document("events", str(event.seq), body)):
+            try:
+                body = documents.event_document(event)
+                fault = next(documents.faults(Document("events", str(event.seq), body)), None)
+            except ValueError as exc:
+                fault = str(exc)
+            if fault is not None:
                 problems.damage("document_mismatch", f"event {event.seq}: {fault}")
-                break
 
 
 class _Walk:
@@ -148,6 +151,7 @@ class _Log:
         self.tip = project.tip(ref)
         self.last = 0
         self.differ: list[int] = []
+        self.other_chain: list[int] = []
         self._lines = self._anchored() if self.tip is not None else iter(())
         self._ahead: tuple[int, bytes] | None = next(self._lines, None)
 
@@ -159,6 +163,8 @@ class _Log:
             return
         if self._ahead[1] != events.with_hash(line, hash_).encode("utf-8", "surrogatepass"):
             self.differ.append(seq)
+            if not self._ahead[1].endswith(f'"hash":"{hash_}"}}'.encode()):
+                self.other_chain.append(seq)
         self._ahead = next(self._lines, None)
 
     def finish(self, ledger: Ledger, last: int, wrong: set[int]) -> bool:
@@ -166,19 +172,20 @@ class _Log:
         beyond = self._ahead is not None
         for _ in self._lines:
             pass
-        tail = ranges(self.differ)[-1:] if self.differ else []
-        if tail and tail[0][1] >= min(self.last, last) and tail[0][0] not in wrong:
-            where = f"from event {tail[0][0]} on, the events are not those that were anchored"
+        fork = next((seq for seq in self.other_chain if seq not in wrong), None)
+        if fork is not None:
+            where = f"from event {fork} on, the events are not those that were anchored"
             self._say("ledger_forked", f"{where}: an older copy was used, or they were rewritten")
-        elif beyond and inspect.beyond(ledger, last):
+        elif beyond and inspect.beyond(ledger):
             self._say("ledger_truncated", self._cut(last))
         elif beyond:
             older = f"{self._cut(last)}: an older copy of it was put back"
             self._say("ledger_rolled_back", older)
         else:
-            for seq in set(self.differ) - wrong:
-                self._say("event_replaced", f"event {seq} is not the one that was anchored")
-            self._not_too_old(ledger)
+            for seq in sorted(set(self.differ) - wrong):
+                self._say("anchor_differs", f"the anchor tells event {seq} otherwise")
+            if not self.problems.has("anchor_damaged"):
+                self._not_too_old(ledger)
             return False
         return True
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from uet_git.errors import ConfigError, MissingObject, UetError
+from uet_git.ledger import inspect
 from uet_git.ledger.inspect import RunRows
+from uet_git.ledger.ledger import Ledger
 from uet_git.model import commitobject, ident, mail, patchfile
 from uet_git.model.charset import valid_utf8
 from uet_git.model.commitobject import CommitFacts
@@ -60,12 +62,19 @@ class Commits:
     """Compares landed entries with their commits. `full`: also what each commit changed with its patch."""
 
     def __init__(
-        self, project: Project, problems: Problems, landings: Landings, *, full: bool
+        self,
+        project: Project,
+        ledger: Ledger,
+        problems: Problems,
+        landings: Landings,
+        *,
+        full: bool,
     ) -> None:
         self.project = project
         self.problems = problems
         self.landings = landings
         self.full = full
+        self.ledger = ledger
         self.gone: set[str] = set()
         self.owners: dict[str, str] = {}
 
@@ -93,7 +102,7 @@ class Commits:
     def _once(self, entry: Entry, commit: str, next_: tuple[str, ...]) -> None:
         """Exactly one landing, and no other entry landed as the same commit."""
         other = self.owners.setdefault(commit, entry.label)
-        places = self.landings.done.get(entry.entry_id, [])
+        places = self._places(entry)
         if other != entry.label:
             text = f"entries {other} and {entry.label} both landed as {commit[:12]}"
             self.problems.damage("landed_twice", text, next_)
@@ -102,6 +111,18 @@ class Commits:
             self.problems.damage("landed_twice", text, next_)
         elif not places and entry.landed_by_run not in self.landings.hooked:
             self.problems.damage("landing_missing", f"no landing made entry {entry.label}", next_)
+
+    def _places(self, entry: Entry) -> list[Place]:
+        """Where its landings put it; read again if there is none, as another process may have landed it since."""
+        known = self.landings.done.get(entry.entry_id)
+        if known is None and entry.landed_by_run is not None:
+            row = inspect.run_rows(self.ledger, entry.landed_by_run)
+            if isinstance(row, RunRows):
+                now = Landings()
+                now.add(row)
+                known = self.landings.done[entry.entry_id] = now.done.get(entry.entry_id, [])
+                self.landings.hooked |= now.hooked
+        return known or []
 
     def _differences(self, entry: Entry, facts: CommitFacts) -> Iterator[str]:
         if facts.tree != entry.tree:

@@ -100,7 +100,7 @@ class Branches:
                 entry = self._entry(entry_id)
                 if entry is None:
                     foreign += 1
-                elif entry.commit != commit and self.commits.landings.open_.get(entry_id) != commit:
+                elif entry.commit != commit and not self._landing_now(entry_id, commit):
                     if self._honest(entry, commit, target, there, alone=len(ids) == 1):
                         again[entry_id] = commit
                     else:
@@ -118,6 +118,14 @@ class Branches:
             return found
         fresh = self.ledger.entries.get(entry_id)
         return None if fresh is None else known(fresh)
+
+    def _landing_now(self, entry_id: str, commit: str) -> bool:
+        """Whether the commit is one that is being landed, or was since the entry was read."""
+        pair = [entry_id, commit]
+        if any(pair in landing.commits for landing in self.ledger.open_landings()):
+            return True
+        fresh = self.ledger.entries.get(entry_id)
+        return fresh is not None and fresh.commit_id == commit
 
     def _honest(
         self, entry: Known, commit: str, target: str, there: set[str], *, alone: bool
