@@ -14,7 +14,7 @@ CORPORA = Path(
     )
 )
 ENV = {
-    **{k: v for k, v in os.environ.items() if not k.startswith(("GIT_", "UET_"))},
+    **{k: v for k, v in os.environ.items() if not k.startswith(("GIT_", "UET_", "PYTHON"))},
     "GIT_CONFIG_GLOBAL": "/dev/null",
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_AUTHOR_NAME": "Bench",
@@ -82,7 +82,7 @@ def many_files(folder: Path, files: int, patches: int) -> tuple[Path, Path]:
     shutil.rmtree(repo, ignore_errors=True)
     subprocess.run(["git", "init", "-q", "-b", "main", str(repo)], env=ENV, check=True)
     stream = [
-        b"commit refs/heads/main\ncommitter B <b@example.com> 1700000000 +0000\ndata 4\nbase\n"
+        b"commit refs/heads/main\nmark :1\ncommitter B <b@example.com> 1700000000 +0000\ndata 4\nbase\n"
     ]
     for n in range(files):
         text = b"".join(b"line %d of file %d\n" % (i, n) for i in range(40))
@@ -98,7 +98,7 @@ def many_files(folder: Path, files: int, patches: int) -> tuple[Path, Path]:
         stream.append(
             b"commit refs/heads/topic\ncommitter B <b@example.com> %d +0000\ndata %d\n%b\n"
             % (1700000001 + k, len(b"Edit %d" % k), b"Edit %d" % k)
-            + (b"from refs/heads/main^0\n" if k == 0 else b"")
+            + (b"from :1\n" if k == 0 else b"")
             + b"M 100644 inline d%03d/f%05d.txt\ndata %d\n%b\n" % (n // 100, n, len(text), text)
         )
     git(repo, "fast-import", "--quiet", stdin=b"".join(stream))
