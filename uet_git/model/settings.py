@@ -33,7 +33,7 @@ class CommitSettings:
 class QueueSettings:
     """How the line runs. `batch` counts patches that share one landing when there are no gates."""
 
-    batch: int = 16
+    batch: int = 512
     max_attempts: int = 3
     drain_on: tuple[str, ...] = ()
 

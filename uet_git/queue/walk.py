@@ -22,7 +22,6 @@ from uet_git.queue.stage import NotStaged, Staged, Stager
 if TYPE_CHECKING:
     from uet_git.queue.verify import Stopped, Verifier
 
-LARGEST_BATCH = 512
 BATCH_BYTES = 16 * 1024 * 1024
 LOST_IN_A_ROW = 3
 
@@ -41,6 +40,7 @@ class Walk:
         self.pending = Pending()
         self.batch: list[Candidate] = []
         self.in_the_way: dict[bytes, tuple[str, str]] = {}
+        self.stopped: tuple[str, str] | None = None
         self.landings = 0
         self._known_series: dict[str, Series | None] = {}
         self.lost = 0
@@ -62,6 +62,9 @@ class Walk:
             if self.report.paused is not None:
                 break
             if entry.entry_id in self.report.tried or entry.series_id in groups:
+                continue
+            if self.stopped is not None:
+                self._waits(entry, *self.stopped)
                 continue
             group = self._all_or_none(entry)
             if group is not None:
@@ -119,15 +122,11 @@ class Walk:
         self.batch.append(candidate)
         self.waiting.done(entry)
         full = (
-            len(self.batch) >= self._batch_size()
+            len(self.batch) >= self.settings.queue.batch
             or self.project.objects.pending_bytes > BATCH_BYTES
         )
         if full or self.verifier is not None:
             self._land()
-
-    def _batch_size(self) -> int:
-        """Grows with each landing: the first are seen early, and a long series does not pay for each."""
-        return min(self.settings.queue.batch << (3 * self.landings), LARGEST_BATCH)
 
     def _try_group(self, group: Sequence[Entry]) -> None:
         """All members of a series, or none of them."""
@@ -299,8 +298,9 @@ class Walk:
         if blocked.paths:
             self.in_the_way.update(dict.fromkeys(blocked.paths, (blocked.code, blocked.detail)))
             return True
+        self.stopped = (blocked.code, blocked.detail)
         for entry in entries:
-            self._waits(entry, blocked.code, blocked.detail)
+            self._waits(entry, *self.stopped)
         return False
 
     def _compose_again(self, entries: Sequence[Entry]) -> None:
