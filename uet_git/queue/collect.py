@@ -1,0 +1,107 @@
+"""collect: reads the patches of one call, puts them in series order, and knows those that were handed in before."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from uet_git.ledger.entries import identity_of
+from uet_git.model import mail as mails
+from uet_git.model import series
+from uet_git.model.entry import Entry
+from uet_git.plumbing import refs
+from uet_git.project import Project
+from uet_git.queue import validate
+from uet_git.queue.options import Options, Source
+from uet_git.queue.validate import Judgement
+
+
+@dataclass(slots=True)
+class Part:
+    """One mail or diff of the call on its way into the ledger."""
+
+    source: Source
+    file: int
+    piece: bytes
+    exact: bool
+    judged: Judgement
+    sha256: str
+    identity: str = ""
+    known: Entry | None = None
+    names_old: Entry | None = None
+
+
+def collect(
+    project: Project, sources: Sequence[Source], options: Options
+) -> tuple[list[Part], str | None]:
+    """Every patch of `sources`, judged, in series order, and the message of the cover letter, if there is one."""
+    parts, cover = _read(project, sources, options)
+    return _arranged(parts, options), cover
+
+
+def _read(
+    project: Project, sources: Sequence[Source], options: Options
+) -> tuple[list[Part], str | None]:
+    limits = project.settings_at(project.tip(options.target)).limits
+    width, deflater = project.git.hex_length, project.objects.deflater
+    parts: list[Part] = []
+    cover: str | None = None
+    for number, source in enumerate(sources):
+        exact = (
+            source.data.startswith(b"From ") and b" Mon Sep 17 00:00:00 2001\n" in source.data[:100]
+        )
+        for piece in mails.split(source.data) if source.data else [b""]:
+            judged = validate.judge(piece, limits, width, options.scope)
+            if judged.mail.is_cover and not judged.patch.changes and cover is None:
+                cover = judged.mail.message.decode("utf-8", "backslashreplace")
+                continue
+            sha256 = hashlib.sha256(piece).hexdigest()
+            deflater.add(sha256, piece)
+            parts.append(Part(source, number, piece, exact, judged, sha256))
+    if not parts:
+        judged = validate.judge(b"", limits, width)
+        sha256 = hashlib.sha256(sources[0].data).hexdigest()
+        parts.append(Part(sources[0], 0, sources[0].data, False, judged, sha256))
+    return parts, cover
+
+
+def _arranged(parts: list[Part], options: Options) -> list[Part]:
+    """Series order; a series that is not complete is refused whole."""
+    if options.independent or len(parts) < 2:
+        return parts
+    where, wrong = series.arrange(
+        [series.Part(p.file, p.judged.mail, p.judged.patch, p.exact) for p in parts]
+    )
+    parts = [parts[i] for i in where]
+    if wrong is not None:
+        for part in parts:
+            part.judged = part.judged._replace(findings=(wrong, *part.judged.findings))
+    return parts
+
+
+def identify(project: Project, parts: Sequence[Part], options: Options) -> None:
+    """Finds what was handed in before. Asks git, so it runs before the write transaction."""
+    overrides: dict[str, Any] = {
+        "message": options.message,
+        "author": options.author,
+        "sign_off": options.sign_off,
+    }
+    target_tip = project.tip(options.target)
+    for part in parts:
+        part.identity = identity_of(part.sha256, options.target, overrides)
+        for entry in project.ledger.entries.by_identity(part.identity):
+            if entry.state in ("dropped", "rolled_back") or (
+                entry.state == "committed" and not _reachable(project, entry, target_tip)
+            ):
+                part.names_old = part.names_old or entry
+            else:
+                part.known = entry
+                break
+
+
+def _reachable(project: Project, entry: Entry, tip: str | None) -> bool:
+    return (
+        tip is not None
+        and entry.commit_id is not None
+        and refs.is_ancestor(project.git, entry.commit_id, tip)
+    )
