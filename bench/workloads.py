@@ -54,7 +54,7 @@ class Corpus:
     def mails(self) -> list[bytes]:
         """The series' mails, one by one."""
         data = self.mbox.read_bytes()
-        starts = [i for i in _starts(data)]
+        starts = list(_starts(data))
         return [data[a:b] for a, b in zip(starts, [*starts[1:], len(data)], strict=True)]
 
 
