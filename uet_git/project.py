@@ -200,9 +200,17 @@ class Project:
         return True
 
     def _remember_ledger(self) -> None:
-        if self.config_value("uet.ledger") is None:
-            self.git.run("config", "uet.ledger", self.ledger.ledger_id)
-            self.config["uet.ledger"] = [self.ledger.ledger_id]
+        if self.config_value("uet.ledger") is not None:
+            return
+        note = ("config", "uet.ledger", self.ledger.ledger_id)
+        if self.git.run(*note, check=False).code != 0:
+            from uet_git.plumbing.stalelocks import remove_config_lock
+
+            # A killed process of ours can have left the lock; another's lock only puts the note off.
+            born = self.ledger_path.stat().st_ctime
+            if not remove_config_lock(self.git, born) or self.git.run(*note, check=False).code != 0:
+                return
+        self.config["uet.ledger"] = [self.ledger.ledger_id]
 
     def link(self) -> str | None:
         """Puts the `.ledger` link into this work tree and hides it from git; None in a bare repository.

@@ -11,10 +11,9 @@ import shutil
 import time
 
 from uet_git.plumbing.git import Git, locked
+from uet_git.plumbing.leftovers import MARK, PRIVATE
 from uet_git.plumbing.removal import remove_file
 
-MARK = b"uet-git "
-PRIVATE = "uet-index"  # the copy that we work on; git locks it as uet-index.lock
 _RETRY_SECONDS = 0.02
 _NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
 

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 from uet_git.errors import GitLocked
 from uet_git.host import openfiles
 from uet_git.plumbing.git import Git, locked
-from uet_git.plumbing.indexlock import PRIVATE, abandoned
+from uet_git.plumbing.indexlock import abandoned
+from uet_git.plumbing.leftovers import PRIVATE, index_folders, own_ref_locks
 from uet_git.plumbing.removal import remove_file, remove_tree
 from uet_git.plumbing.worktrees import WorkTree
 
@@ -45,6 +46,47 @@ def remove_stale_locks(
     return removed
 
 
+def sweep(git: Git, since: float | None, patience: float = 1.0) -> list[str]:
+    """Removes what processes of ours left that died outside of a landing; returns the paths.
+
+    To be called under the queue lock: nobody else of us works on an index then. `since` is when the first of the
+    dead began, None if none is known to have died: what git locks for the deletion of a pin is only then ours.
+    Raises: GitLocked for a lock that is not ours, or whose owner still lives.
+    """
+    judge = _Judge(git, 0.0 if since is None else since, patience)
+    removed = [*judge.own_refs()]
+    if since is not None:
+        removed.extend(judge.packed())
+    for folder in index_folders(git.common_dir):
+        removed.extend(_index_leftovers(folder, patience))
+    return removed
+
+
+def remove_config_lock(git: Git, since: float, patience: float = 1.0) -> bool:
+    """Removes the lock of the configuration if it is newer than `since` and nobody holds it; tells whether it did."""
+    judge = _Judge(git, since, patience)
+    path = os.path.join(git.common_dir, "config.lock")
+    return judge.is_stale(path) and remove_file(path)
+
+
+def _index_leftovers(folder: str, patience: float) -> Iterator[str]:
+    lock = os.path.join(folder, "index.lock")
+    give_up = time.monotonic() + patience
+    while True:
+        try:
+            ours = abandoned(lock)
+            break
+        except GitLocked:  # a child of the dead one is still at it
+            if time.monotonic() >= give_up:
+                raise
+            time.sleep(_POLL)
+    for name in os.listdir(folder):
+        if name.startswith(PRIVATE):
+            remove_tree(os.path.join(folder, name))
+    if ours and remove_file(lock):
+        yield lock
+
+
 def _await_child(pid: int, patience: float) -> None:
     give_up = time.monotonic() + patience
     while openfiles.runs(pid, "git"):
@@ -61,11 +103,13 @@ class _Judge:
 
     def own_refs(self) -> Iterator[str]:
         """Nobody but us writes below refs/uet."""
-        for base, _, names in os.walk(os.path.join(self._common, "refs", "uet")):
-            for name in names:
-                path = os.path.join(base, name)
-                if name.endswith(".lock") and self._stays(path) and remove_file(path):
-                    yield path
+        for path in own_ref_locks(self._common):
+            if self._stays(path) and _unheld(path) and remove_file(path):
+                yield path
+
+    def is_stale(self, path: str) -> bool:
+        """Whether a lock is there, newer than the start, and nobody's any more."""
+        return self._stays(path) and self._is_new(path) and _unheld(path)
 
     def branch(self, ref: str, new: str) -> Iterator[str]:
         """Ours if it holds `new`; while git is still to write that, it is empty or holds a beginning of it."""
@@ -121,15 +165,7 @@ class _Judge:
 
 def _index_lock(tree: WorkTree) -> Iterator[str]:
     """A foreign index.lock is none of our business until the index is needed: taking it says so then."""
-    git_dir = tree.git.git_dir
-    path = os.path.join(git_dir, "index.lock")
-    if not abandoned(path):
-        return
-    for name in os.listdir(git_dir):
-        if name.startswith(PRIVATE):
-            remove_tree(os.path.join(git_dir, name))
-    if remove_file(path):
-        yield path
+    yield from _index_leftovers(tree.git.git_dir, 0.0)
 
 
 def _unheld(path: str) -> bool:

@@ -11,7 +11,7 @@ from uet_git.host import files
 from uet_git.ledger.ledger import Writer
 from uet_git.model.entry import Entry, Landing
 from uet_git.model.records import Oid, TreeChange
-from uet_git.plumbing import refs
+from uet_git.plumbing import leftovers, refs
 from uet_git.plumbing.refs import ANY, RefUpdate
 from uet_git.plumbing.worktrees import WorkTree
 from uet_git.project import Project
@@ -38,9 +38,10 @@ def recover(
 ) -> Recovered:
     """Puts everything right, in the name of `run`. Raises: GitLocked if a foreign lock is in the way."""
     assert held.held
-    if not needed(project, run):
+    if not needed(project, run) and not leftovers.left_behind(project.git.common_dir):
         return Recovered(0, 0, [])
     landed, requeued = 0, 0
+    _sweep(project, run)
     left: list[str] = []
     for landing in project.ledger.open_landings():
         count, paths = _finish(project, landing, run)
@@ -54,6 +55,19 @@ def recover(
     for path in left:
         notice(f"left as it is, because it was edited meanwhile: {path}")
     return Recovered(landed, requeued, left)
+
+
+def _sweep(project: Project, run: str) -> None:
+    """Removes locks that were left outside of a landing, each with its event."""
+    from uet_git.plumbing.stalelocks import sweep
+
+    dead = [project.ledger.runs.get(run_id) for run_id in _dead_runs(project) if run_id != run]
+    began = min((_epoch(r.created_at) for r in dead if r is not None), default=None)
+    removed = sweep(project.git, began)
+    if removed:
+        with project.ledger.write() as write:
+            for path in removed:
+                write.note("lock_removed", {"path": path}, run=run)
 
 
 def _finish(project: Project, landing: Landing, run: str) -> tuple[int, list[str]]:
