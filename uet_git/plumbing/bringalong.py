@@ -108,7 +108,10 @@ class BringAlong:
         edited = self._edited()
         if done.code:
             return Refused(
-                edited, "local changes would be overwritten" if edited else words(done.err)
+                edited,
+                "local changes would be overwritten"
+                if edited
+                else words(done.err) or f"git read-tree: exit code {done.code}",
             )
         deleted = tuple(p for p in seen.missing if p in edited)
         return Refused(deleted, "a file that would change was deleted locally") if deleted else None

@@ -5,8 +5,10 @@ last seq and the last hash, so that a later reader sees a truncated or replaced 
 """
 
 import re
+from contextlib import suppress
 from typing import NamedTuple
 
+from uet_git.errors import GitLocked
 from uet_git.ledger import events
 from uet_git.model.records import Oid
 from uet_git.plumbing.refs import RefUpdate
@@ -43,11 +45,11 @@ def read(project: Project, commit: Oid) -> Anchor:
 
 def prepare(project: Project, last: Anchor) -> tuple[RefUpdate, Anchor] | None:
     """Puts (does not write) a new anchor after `last`; None if there is no newer event."""
-    new = list(project.ledger.events(last.seq))
+    new = project.ledger.links(last.seq)
     if not new:
         return None
     objects = project.objects
-    lines = "".join([events.json_line(e) + "\n" for e in new]).encode("ascii")
+    lines = "".join([link.line + "\n" for link in new]).encode("ascii")
     blob = objects.put("blob", lines)
     tree = objects.put("tree", b"100644 " + FILE_NAME + b"\0" + bytes.fromhex(blob))
     stamp = b"%d +0000" % (project.clock.time_ns() // 1_000_000_000)
@@ -63,11 +65,12 @@ def prepare(project: Project, last: Anchor) -> tuple[RefUpdate, Anchor] | None:
 
 
 def anchor_now(project: Project) -> None:
-    """Anchors what is not anchored yet; another process that does the same at once is fine."""
-    for _ in range(3):
-        made = prepare(project, newest(project))
-        if made is None:
-            return
-        project.objects.write()
-        if project.refs.move([made[0]]) is None:
-            return
+    """Anchors what is not anchored yet, if it can: a busy ref leaves it to the next one, as the ledger has it all."""
+    with suppress(GitLocked):
+        for _ in range(3):
+            made = prepare(project, newest(project))
+            if made is None:
+                return
+            project.objects.write()
+            if project.refs.move([made[0]]) is None:
+                return
