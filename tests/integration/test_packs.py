@@ -136,7 +136,8 @@ def test_a_leftover_of_a_killed_process_is_no_obstacle(tmp_path: Path) -> None:
     one = [packs.deflate("ab" * 20, "blob", b"x")]
     name = packs.write_pack(str(tmp_path / "objects"), one)
     for end in ("pack", "idx"):
-        (folder / f"{name}.{end}").rename(folder / f"tmp_{name}_{os.getpid()}.{end}")
+        left = f"tmp_{end}_{name.removeprefix('pack-')}_{os.getpid()}"
+        (folder / f"{name}.{end}").rename(folder / left)
     assert packs.write_pack(str(tmp_path / "objects"), one) == name
     assert sorted(os.listdir(folder)) == [f"{name}.idx", f"{name}.pack"]
 
@@ -151,7 +152,7 @@ def test_every_file_is_synced_before_it_gets_its_name(
         os,
         "fsync",
         lambda fd: (
-            seen.append("sync " + os.readlink(f"/proc/self/fd/{fd}").rsplit(".", 1)[-1]),
+            seen.append("sync " + os.readlink(f"/proc/self/fd/{fd}").rsplit("/", 1)[-1]),
             fsync(fd),
         )[1],
     )
@@ -159,5 +160,23 @@ def test_every_file_is_synced_before_it_gets_its_name(
         os, "rename", lambda a, b: (seen.append("name " + b.rsplit(".", 1)[-1]), rename(a, b))[1]
     )
     packs.write_pack(str(tmp_path / "objects"), [packs.deflate("ab" * 20, "blob", b"x")])
-    assert seen[:4] == ["sync pack", "sync idx", "name pack", "name idx"]
-    assert seen[4].startswith("sync ")
+    said = [s if s.startswith("name") else s[:13] for s in seen]
+    assert said == ["sync tmp_pack", "sync tmp_idx_", "name pack", "name idx", "sync pack"]
+
+
+def test_git_does_not_look_at_a_pack_that_is_half_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = make_repo(tmp_path / "r", {"x": b"x"})
+
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "rename", dies)
+    monkeypatch.setattr(packs, "_remove", lambda paths: None)  # a killed process removes nothing
+    with pytest.raises(KeyboardInterrupt):
+        packs.write_pack(str(repo / ".git" / "objects"), [packs.deflate("ab" * 20, "blob", b"x")])
+    assert list((repo / ".git" / "objects" / "pack").glob("tmp_*"))
+    assert git(repo, "fsck", "--strict") == b""
+    git(repo, "prune", "--expire=now")
+    assert not list((repo / ".git" / "objects" / "pack").glob("tmp_*"))

@@ -47,8 +47,10 @@ def write_pack(objects_dir: str, objects: Sequence[Packed], object_format: str =
     final = (os.path.join(folder, f"{name}.pack"), os.path.join(folder, f"{name}.idx"))
     if os.path.exists(final[1]):
         return name
+    # Git opens whatever ends in .idx, half written or not; it removes what begins with tmp_.
     temporary = tuple(
-        os.path.join(folder, f"tmp_{name}_{os.getpid()}{end}") for end in (".pack", ".idx")
+        os.path.join(folder, f"tmp_{kind}_{checksum.hex()}_{os.getpid()}")
+        for kind in ("pack", "idx")
     )
     try:
         mode = _file_mode(folder)
