@@ -5,7 +5,6 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields
 from typing import Any, Final, NamedTuple
 
 from uet_git.errors import StaleMove
@@ -14,7 +13,7 @@ from uet_git.ledger.events import KIND_OF_STATE, Chain, canonical
 from uet_git.model import states
 from uet_git.model.entry import Entry, Series, StoredPatch
 
-_COLUMNS: Final = tuple(f.name for f in fields(Entry))
+_COLUMNS: Final = Entry._fields
 COLUMNS: Final = ", ".join(_COLUMNS)
 PATCH_COLUMNS: Final = (
     "patch_id, sha256, size, content, files_touched, files, insertions, deletions, hunks,"
@@ -43,7 +42,7 @@ def entry_of(row: Sequence[Any]) -> Entry:
         text = values[i]
         if text is not None:
             values[i] = [] if text == "[]" else json.loads(text)
-    return Entry(*values)
+    return Entry._make(values)
 
 
 class Entries:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from uet_git.host.clock import Clock
 from uet_git.model.entry import Event
@@ -92,6 +92,14 @@ def hash_of(line: str) -> str:
     return hashlib.sha256(line.encode("ascii")).hexdigest()
 
 
+class Link(NamedTuple):
+    """One event as the log keeps it: its seq, its hash, and its line."""
+
+    seq: int
+    hash: str
+    line: str
+
+
 class Chain:
     """The chain's open end inside one write transaction: events gather here and are written in bulk."""
 
@@ -105,6 +113,7 @@ class Chain:
         self._seq: int = row[0] if row else 0
         self._hash: str = row[1] if row else GENESIS
         self._rows: list[tuple[Any, ...]] = []
+        self.links: list[Link] = []
 
     def add(
         self,
@@ -122,6 +131,7 @@ class Chain:
         prev = self._hash
         line = line_of(self._seq, event_id, ts, self._actor, run, entry, kind, text, prev)
         self._hash = hash_of(line)
+        self.links.append(Link(self._seq, self._hash, with_hash(line, self._hash)))
         self._rows.append(
             (
                 self._seq,

@@ -12,10 +12,12 @@ from uet_git.ledger import connection as _connection
 from uet_git.ledger import events, gates, landings
 from uet_git.ledger.connection import About
 from uet_git.ledger.entries import Entries, EntryWriter
+from uet_git.ledger.events import Link
 from uet_git.ledger.runs import Runs, RunWriter
 from uet_git.model.entry import Event, Landing
 
 FILE_NAME: Final = "ledger.db"
+_RECENT: Final = 20_000
 
 
 class Writer:
@@ -56,6 +58,7 @@ class Ledger:
         self.actor = actor
         self.db = _connection.open_ledger(path, clock, read_only=read_only)
         self.entries = Entries(self.db)
+        self._recent: list[Link] = []
         self.runs = Runs(self.db)
         with _connection.translated(path):
             meta = dict(self.db.execute("SELECT key, value FROM meta").fetchall())
@@ -70,7 +73,11 @@ class Ledger:
     def write(self) -> Iterator[Writer]:
         """Opens a write transaction. Raises: DiskFull, LedgerReadOnly, LedgerBusy."""
         with _connection.transaction(self.db, self.path.parent):
-            yield Writer(self.db, self.clock, self.actor, self.project_id)
+            write = Writer(self.db, self.clock, self.actor, self.project_id)
+            yield write
+        if len(self._recent) > _RECENT:
+            self._recent = []
+        self._recent += write.chain.links
 
     def meta(self, key: str) -> str | None:
         """A fact about the ledger itself."""
@@ -80,6 +87,14 @@ class Ledger:
     def events(self, after: int = 0, limit: int | None = None) -> Iterator[Event]:
         """Events in order, from the one after `after`."""
         return events.read(self.db, after, limit)
+
+    def links(self, after: int) -> list[Link]:
+        """The events after `after` as the log keeps them; what this process wrote itself is not read again."""
+        recent = [link for link in self._recent if link.seq > after]
+        whole = range(after + 1, self.last_seq() + 1)
+        if recent and [link.seq for link in recent] == list(whole):
+            return recent
+        return [Link(e.seq, e.hash, events.json_line(e)) for e in self.events(after)]
 
     def events_of(self, *, entry: str | None = None, run: str | None = None) -> list[Event]:
         """The history of one entry, or of one run itself (not of the entries it worked on)."""

@@ -1,13 +1,11 @@
 """What the ledger keeps, as frozen records: entries, runs, steps, events, series, landings."""
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 PRIORITIES = ("low", "normal", "high", "critical")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One revision of a change. Times are UTC, ISO 8601; `findings`, `origin` and the like are parsed JSON.
 
     `identity` is SHA-256 over bytes, target and overrides; `tried_tip` the commit on which it last failed to apply.

@@ -1,7 +1,7 @@
 """set aside: drops or quarantines an entry, and looks after those that wait for it (DESIGN 4, 5)."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from typing import Any
 
 from uet_git.errors import UsageError
 from uet_git.ledger.entries import Entries, Move
@@ -95,10 +95,17 @@ def _with_findings(
     code = validate.blocking(findings)
     assert code is not None
     detail = next((f.detail for f in findings if f.code == code), "")
-    kept = [f for f in entry.findings if f["code"].split(".")[0] not in ("apply", "gate")]
-    added = [f for f in validate.as_json(findings) if f not in kept]
-    every = {"reason": code, "detail": detail, "findings": kept + added, **(columns or {})}
+    every = {
+        **{"reason": code, "detail": detail, "findings": with_added(entry, findings)},
+        **(columns or {}),
+    }
     return Move(entry.entry_id, entry.state, to, {"reason": code, "detail": detail}, every)
+
+
+def with_added(entry: Entry, findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    """An entry's findings as they are kept, with new ones; what an earlier attempt or gate found is over."""
+    kept = [f for f in entry.findings if f["code"].split(".")[0] not in ("apply", "gate")]
+    return kept + [f for f in validate.as_json(findings) if f not in kept]
 
 
 def _drop(entry: Entry, code: str, detail: str) -> Move:
@@ -106,6 +113,6 @@ def _drop(entry: Entry, code: str, detail: str) -> Move:
     return Move(entry.entry_id, entry.state, "dropped", {"reason": code, "detail": detail}, columns)
 
 
-def in_state(entry: Entry, state: str, **columns: object) -> Entry:
+def in_state(entry: Entry, state: str, **columns: Any) -> Entry:
     """The entry as it will be after a move that is not written yet."""
-    return replace(entry, state=state, **columns)  # type: ignore[arg-type]
+    return entry._replace(state=state, **columns)
