@@ -21,7 +21,7 @@ from uet_git.queue.progress import Listener
 if TYPE_CHECKING:
     from uet_git.queue.land import Candidate
 
-BAD_STATES = ("failed", "timeout")
+BAD_STATES = ("failed", "timeout", "blocked")
 
 
 class Stopped(NamedTuple):
