@@ -95,8 +95,11 @@ class Templates:
         name = "-".join(f"{k}-{v}" for k, v in sorted(how.items())) or "plain"
         made = self.folder / name / "repo"
         if not made.exists():
-            made.parent.mkdir(parents=True)
-            build(made, **how)
+            building = self.folder / f"{name}-building"
+            shutil.rmtree(building, ignore_errors=True)
+            building.mkdir()
+            build(building / "repo", **how)
+            building.rename(made.parent)
         shutil.copytree(made, to, symlinks=True)
         return to
 

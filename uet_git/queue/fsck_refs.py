@@ -180,8 +180,8 @@ def check_pins(
         entry = entries.get(ref.rpartition("/")[2])
         if entry is None or entry.state not in _ON_THE_WAY:
             if not drained:
-                text = f"{ref} pins what is no candidate; the next apply removes it"
-                problems.note("stale_pin", text, _APPLY)
+                text = f"{ref} pins what is no candidate"
+                problems.note("stale_pin", text, ("git", "update-ref", "-d", ref))
         elif _tree_of(project, commit) != entry.tree:
             text = f"{ref} does not pin the tree of entry {entry.label}"
             problems.damage("pin_differs", text, ("git", "show", ref))
