@@ -12,7 +12,17 @@ from uet_git.host import contracts
 from uet_git.ledger.gates import GateRow
 from uet_git.ledger.landings import Pause
 from uet_git.model import history
-from uet_git.model.entry import PRIORITIES, Entry, Event, Landing, Run, Series, Step, StoredPatch
+from uet_git.model.entry import (
+    PRIORITIES,
+    Entry,
+    Event,
+    Landing,
+    Run,
+    Series,
+    Step,
+    StoredPatch,
+    StoredRepair,
+)
 from uet_git.model.history import Recorded
 
 SUMMARY: Final = 512
@@ -21,6 +31,7 @@ _GOOD: Final = ("passed", "skipped")
 SCHEMAS: Final = {
     **{"patches": "patch_artifact.v1", "entries": "patch_ledger_entry.v1", "runs": "run_record.v1"},
     **{"step_attempts": "step_attempt.v1", "events": "run_event.v1", "gates": "test_gate.v1"},
+    "repairs": "repair.v1",
     **{"series": "series.v1", "landings": "landing.v1", "pauses": "pause.v1"},
 }
 """The schema that a row of each table satisfies as a document."""
@@ -41,12 +52,7 @@ def faults(document: Document) -> Iterator[str]:
 
 def patch_document(patch: StoredPatch, entry: Entry) -> dict[str, Any]:
     """A stored patch (patch_artifact.v1) with the entry that carries it; its bytes as text, or base64 if not UTF-8."""
-    text, encoded = None, None
-    if patch.content is not None:
-        try:
-            text = patch.content.decode("utf-8")
-        except UnicodeDecodeError:
-            encoded = base64.b64encode(patch.content).decode("ascii")
+    text, encoded = _text(patch.content)
     return {
         "v": 1,
         **{"patch_id": patch.patch_id, "entry_id": entry.entry_id, "project_id": entry.project_id},
@@ -66,6 +72,28 @@ def patch_document(patch: StoredPatch, entry: Entry) -> dict[str, Any]:
         **{"size": patch.size, "sha256": patch.sha256, "redacted": patch.content is None},
         **{"diff_text": text, "diff_base64": encoded},
     }
+
+
+def repair_document(repair: StoredRepair) -> dict[str, Any]:
+    """A repaired reading (repair.v1)."""
+    text, encoded = _text(repair.content)
+    return {
+        **{"v": 1, "entry_id": repair.entry_id, "sha256": repair.sha256, "size": repair.size},
+        **{"redacted": repair.content is None, "diff_text": text, "diff_base64": encoded},
+        "repairs": list(repair.repairs),
+        "places": [{"path": p, "line": line, "named": named} for p, line, named in repair.places],
+        "created_at": repair.created_at,
+    }
+
+
+def _text(content: bytes | None) -> tuple[str | None, str | None]:
+    """Bytes as text, or as base64 where they are not UTF-8; neither without bytes."""
+    if content is None:
+        return None, None
+    try:
+        return content.decode("utf-8"), None
+    except UnicodeDecodeError:
+        return None, base64.b64encode(content).decode("ascii")
 
 
 def entry_document(

@@ -15,13 +15,15 @@ from typing import Any, Final, NamedTuple
 from uet_git.ledger import entries as _entries
 from uet_git.ledger import events as _events
 from uet_git.ledger import migrate
+from uet_git.ledger import repairs as _repairs
 from uet_git.ledger.gates import GateRow, gate_of
 from uet_git.ledger.landings import Pause, landing_of
 from uet_git.ledger.ledger import Ledger
 from uet_git.model import states
-from uet_git.model.entry import Entry, Event, Landing, Run, Series, Step, StoredPatch
+from uet_git.model.entry import Entry, Event, Landing, Run, Series, Step, StoredPatch, StoredRepair
 
 PAGE: Final = 500
+_OFFER: Final = "patch_quarantined"
 
 
 class Unreadable(NamedTuple):
@@ -287,6 +289,28 @@ def series(ledger: Ledger) -> list[Series]:
     """Every series."""
     rows = ledger.db.execute("SELECT * FROM series ORDER BY series_id").fetchall()
     return [Series(*row) for row in rows]
+
+
+def repairs(ledger: Ledger) -> Iterator[tuple[StoredRepair | Unreadable, str]]:
+    """Every repaired reading with what is wrong with it beside its form: empty if it is what its event names."""
+    ids = ledger.db.execute("SELECT entry_id FROM repairs ORDER BY entry_id").fetchall()
+    for (entry_id,) in ids:
+        try:
+            found = _repairs.of_entry(ledger.db, entry_id)
+        except (ValueError, TypeError) as exc:
+            yield Unreadable("repairs", entry_id, str(exc)), ""
+            continue
+        if found is not None:
+            yield found, _fault(ledger, found)
+
+
+def _fault(ledger: Ledger, repair: StoredRepair) -> str:
+    kept = "SELECT content IS NOT NULL FROM repairs WHERE entry_id = ?"
+    if repair.content is None and ledger.db.execute(kept, (repair.entry_id,)).fetchone()[0]:
+        return "its bytes are not those that were offered"
+    events = ledger.events_of(entry=repair.entry_id)
+    named = (json.loads(e.payload).get("repaired") for e in events if e.kind == _OFFER)
+    return "" if repair.sha256 in named else "no event of its entry names it"
 
 
 def pauses_with_events(ledger: Ledger) -> tuple[list[Pause], list[Event]]:

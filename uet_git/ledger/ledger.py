@@ -9,12 +9,12 @@ from typing import Any, Final
 
 from uet_git.host.clock import Clock
 from uet_git.ledger import connection as _connection
-from uet_git.ledger import events, gates, landings
+from uet_git.ledger import events, gates, landings, repairs
 from uet_git.ledger.connection import About
 from uet_git.ledger.entries import Entries, EntryWriter
 from uet_git.ledger.events import Link
 from uet_git.ledger.runs import Runs, RunWriter
-from uet_git.model.entry import Event, Landing
+from uet_git.model.entry import Event, Landing, StoredRepair
 
 FILE_NAME: Final = "ledger.db"
 _RECENT: Final = 20_000
@@ -31,6 +31,7 @@ class Writer:
         self.runs = RunWriter(db, self.chain, clock, project_id)
         self.gates = gates.GateWriter(db, self.chain, clock, project_id)
         self.landings = landings.LandingWriter(db, self.chain, clock)
+        self.repairs = repairs.RepairWriter(db, clock)
 
     def note(
         self,
@@ -128,6 +129,10 @@ class Ledger:
     def pauses(self) -> list[landings.Pause]:
         """Pauses in force."""
         return landings.pauses(self.db)
+
+    def repair_of(self, entry_id: str) -> StoredRepair | None:
+        """The repaired reading that is kept for an entry."""
+        return repairs.of_entry(self.db, entry_id)
 
     def gates_of(self, *, entry: str | None = None, run: str | None = None) -> list[gates.GateRow]:
         """Gate attempts of one entry or run."""

@@ -85,6 +85,21 @@ class StoredPatch(NamedTuple):
     created_at: str
 
 
+class StoredRepair(NamedTuple):
+    """A repaired reading as the ledger keeps it; `content` is a strict git diff, None once redacted.
+
+    `places` are (path as text, line, line that the hunk named), one for each hunk as typed.
+    """
+
+    entry_id: str
+    sha256: str
+    size: int
+    content: bytes | None
+    repairs: tuple[str, ...]
+    places: tuple[tuple[str, int, int], ...]
+    created_at: str
+
+
 class Run(NamedTuple):
     """One run, column by column."""
 

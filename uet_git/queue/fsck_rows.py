@@ -56,9 +56,17 @@ class Rows:
                 yield row
 
     def others(self) -> None:
-        """Series and pauses."""
+        """Series, repaired readings and pauses."""
         for series in inspect.series(self.ledger):
             self._fits("series", series.series_id, documents.series_document(series), ())
+        for repair, fault in inspect.repairs(self.ledger):
+            if isinstance(repair, Unreadable):
+                self._unreadable(repair)
+                continue
+            name = f"repaired reading of entry {repair.entry_id}"
+            if fault:
+                self.problems.damage("row_changed", f"{name}: {fault}", ())
+            self._fits("repairs", name, documents.repair_document(repair), ())
         pauses, events = inspect.pauses_with_events(self.ledger)
         for pause in pauses:
             self._fits("pauses", pause.target, documents.pause_document(pause), ())
