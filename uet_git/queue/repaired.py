@@ -1,0 +1,184 @@
+"""repaired: offers a reading of a malformed diff to a person, and hands it in as the next revision (DESIGN 4)."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from uet_git.errors import ObjectTooLarge, UsageError
+from uet_git.ledger.ledger import Writer
+from uet_git.model import paths, repair
+from uet_git.model.entry import Entry, StoredRepair
+from uet_git.model.reasons import REASONS
+from uet_git.model.records import EXECUTABLE, REGULAR, TREE, Finding, Oid, Patch
+from uet_git.model.repair import Repaired
+from uet_git.model.settings import MB, Limits
+from uet_git.model.work import OverBudget
+from uet_git.plumbing.objects import Objects
+from uet_git.plumbing.view import View
+from uet_git.project import Project
+from uet_git.queue.options import Options, Source
+from uet_git.queue.validate import Judgement
+
+_LARGEST: Final = 4 * MB  # bytes of a file that is looked at
+_MOST_PATHS: Final = 50_000
+_FILES: Final = (REGULAR, EXECUTABLE)
+
+
+class Tip:
+    """The files of one tree, as the reader asks for them."""
+
+    def __init__(self, objects: Objects, tree: Oid) -> None:
+        self._objects = objects
+        self._tree = tree
+        self._view = View(objects, tree)
+        self._paths: list[bytes] | None = None
+
+    def content(self, path: bytes) -> bytes | None:
+        """The regular file at a path, None if there is none. Raises: OverBudget if it is too large."""
+        found = self._view.entry(path)
+        if found is None or found[0] not in _FILES:
+            return None
+        try:
+            return self._objects.blob(found[1], _LARGEST)
+        except ObjectTooLarge as exc:
+            raise OverBudget from exc
+
+    def ending(self, end: bytes) -> list[bytes]:
+        """Paths that end so; none in a tree of very many."""
+        if self._paths is None:
+            found = list(itertools.islice(self._walk(), _MOST_PATHS + 1))
+            self._paths = found if len(found) <= _MOST_PATHS else []
+        return [path for path in self._paths if path.endswith(end) or path == end[1:]]
+
+    def _walk(self) -> Iterator[bytes]:
+        line: list[tuple[bytes, str]] = [(b"", self._tree)]
+        while line:
+            above, oid = line.pop()
+            for name, (mode, child) in self._objects.tree(oid).items():
+                if mode == TREE:
+                    line.append((above + name + b"/", child))
+                elif mode in _FILES:
+                    yield above + name
+
+
+def at_intake(
+    project: Project, judged: Judgement, tree: Oid, limits: Limits
+) -> tuple[Judgement, Repaired | None]:
+    """The judgement of a refused diff with the reading that can be offered for it, or with why there is none."""
+    refusal = judged.findings[0] if len(judged.findings) == 1 else None
+    if judged.patch.changes or refusal is None or refusal.code not in repair.REPAIRABLE:
+        return judged, None
+    found = _read(project, judged.mail.diff, tree, limits, refusal)
+    if isinstance(found, Repaired):
+        return judged._replace(findings=(_offered(found, refusal),)), found
+    if found == refusal:
+        return judged, None
+    detail = refusal.detail or found.detail or REASONS[found.code].sentence
+    return judged._replace(findings=(refusal._replace(detail=detail), found)), None
+
+
+def at_stage(
+    project: Project, diff: bytes, patch: Patch, tree: Oid, limits: Limits, found: Sequence[Finding]
+) -> tuple[tuple[Finding, ...], Repaired | None]:
+    """For a well formed patch that does not fit: its findings with an offer before them, if a reading fits.
+
+    Looks only where the file may be named without `a/` and `b/`, or ends its lines otherwise.
+    """
+    codes = {finding.code for finding in found}
+    if not codes <= {"apply.conflict", "apply.no_such_file"} or not _worth_it(
+        patch, Tip(project.objects, tree)
+    ):
+        return tuple(found), None
+    outcome = _read(project, diff, tree, limits, None)
+    if not isinstance(outcome, Repaired):
+        return tuple(found), None
+    return (_offered(outcome, found[0]), *found), outcome
+
+
+def _worth_it(patch: Patch, tip: Tip) -> bool:
+    """A cheap look at each changed file: is it missing, or are its line ends not those of the patch?"""
+    try:
+        for change in patch.changes:
+            base = tip.content(change.old_path) if change.old_path is not None else b""
+            if base is None:
+                return True
+            bodies = [hunk.body for hunk in change.hunks]
+            if bodies and any(b"\r\n" in body for body in bodies) != (b"\r\n" in base):
+                return True
+            if base and not base.endswith(b"\n"):
+                return True
+    except OverBudget:
+        return False
+    return False
+
+
+def _read(
+    project: Project, diff: bytes, tree: Oid, limits: Limits, refusal: Finding | None
+) -> Repaired | Finding:
+    tip = Tip(project.objects, tree)
+    width = project.git.hex_length
+    found = repair.read(
+        *(diff, tip.content, limits),
+        refusal=refusal,
+        known_paths=tip.ending,
+        hex_length=width,
+    )
+    if isinstance(found, Repaired):
+        unsafe = [f for f in paths.judge_patch(found.patch, limits) if _drops(f)]
+        return unsafe[0] if unsafe else found
+    return found
+
+
+def _drops(finding: Finding) -> bool:
+    return REASONS[finding.code].gravity > REASONS["parse.repairable"].gravity
+
+
+def _offered(found: Repaired, refusal: Finding) -> Finding:
+    words = "; ".join(found.repairs)
+    return Finding("parse.repairable", f"{words} ({refusal.code})", refusal.path, refusal.line)
+
+
+def keep(write: Writer, entry_id: str, offer: Repaired) -> None:
+    """Writes an offer into the open transaction; the entry must be in the ledger already."""
+    write.repairs.add(entry_id, offer.diff, offer.repairs, offer.places)
+
+
+def of(project: Project, entry: Entry) -> StoredRepair | None:
+    """The reading that is offered for an entry now; None without one."""
+    if entry.state != "quarantined" or entry.reason != "parse.repairable":
+        return None
+    return project.ledger.repair_of(entry.entry_id)
+
+
+def take(project: Project, entry: Entry) -> tuple[Source, Options]:
+    """What to hand in so that the repaired reading becomes the entry's next revision, message and author kept.
+
+    Raises: UsageError if none is offered for it, or if it was redacted.
+    """
+    stored = of(project, entry)
+    if stored is None or stored.content is None:
+        why = "was redacted" if stored is not None else "is not offered"
+        raise UsageError(
+            f"a repaired reading of change {entry.label} {why}",
+            next=("uet-git", "show", entry.label),
+        )
+    who = None if entry.author_name is None else (entry.author_name, entry.author_email or "")
+    kept = {
+        **{"message": entry.message, "title": entry.title, "author_date": entry.author_date},
+        **{"message_id": entry.message_id},
+    }
+    scope = entry.scope or {}
+    options = Options(
+        target=entry.target,
+        message=entry.message or None,
+        author=who,
+        origin=entry.origin,
+        issue=entry.issue,
+        scope=tuple(scope.get("write", ())),
+        replaces=entry.number,
+        allow_behind=bool(entry.allow_behind),
+        sign_off=bool(entry.sign_off),
+        ids={name: value for name, value in kept.items() if value is not None},
+    )
+    base = project.ledger.entries.patch(entry.patch_id).base_commit
+    return Source(f"{entry.label}.patch", stored.content, base), options
