@@ -23,7 +23,7 @@ from uet_git.errors import (
     LedgerReadOnly,
     UetError,
 )
-from uet_git.host import shipped
+from uet_git.host import files, shipped
 from uet_git.host.clock import Clock
 from uet_git.ledger import migrate
 
@@ -61,6 +61,18 @@ def create(path: Path, clock: Clock, meta: dict[str, str]) -> None:
         finally:
             for leftover in (fresh, fresh.with_name(fresh.name + "-journal")):
                 leftover.unlink(missing_ok=True)
+
+
+def unfinished(path: Path) -> list[Path]:
+    """What a killed `create` left beside `path`; its process is gone."""
+    start = f"{path.name}.new-"
+    names = [name for name in os.listdir(path.parent) if name.startswith(start)]
+    pids = {name: name.removeprefix(start).partition("-")[0] for name in names}
+    return [
+        path.with_name(name)
+        for name, pid in pids.items()
+        if pid.isdigit() and not files.pid_alive(int(pid), files.boot_id())
+    ]
 
 
 def open_ledger(path: Path, clock: Clock, *, read_only: bool = False) -> sqlite3.Connection:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from uet_git.host import files
+from uet_git.ledger import connection
 from uet_git.ledger.ledger import Writer
 from uet_git.model.entry import Entry, Landing
 from uet_git.model.records import Oid, TreeChange
@@ -38,8 +39,12 @@ def recover(
 ) -> Recovered:
     """Puts everything right, in the name of `run`. Raises: GitLocked if a foreign lock is in the way."""
     assert held.held
-    if not needed(project, run) and not leftovers.left_behind(project.git.common_dir):
+    halves = connection.unfinished(project.ledger_path)
+    left_behind = leftovers.left_behind(project.git.common_dir)
+    if not (halves or left_behind or needed(project, run)):
         return Recovered(0, 0, [])
+    for half in halves:
+        half.unlink(missing_ok=True)
     landed, requeued = 0, 0
     _sweep(project, run)
     left: list[str] = []
