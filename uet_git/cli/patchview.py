@@ -46,6 +46,8 @@ def entry(out: Output, project: Project, document: dict[str, Any], stored: Store
             out.text("  " + views.event_line(event, ""))
     _diff(out, stored)
     for argv in document["next"]:
+        if argv[:2] == ["uet-git", "show"]:
+            continue  # that is what was just done
         out.text(f"  next: {command(argv)}")
 
 
