@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from uet_git.ledger.entries import identity_of
 from uet_git.model import mail as mails
@@ -14,6 +14,9 @@ from uet_git.project import Project
 from uet_git.queue import validate
 from uet_git.queue.options import Options, Source
 from uet_git.queue.validate import Judgement
+
+if TYPE_CHECKING:
+    from uet_git.model.repair import Repaired
 
 
 @dataclass(slots=True)
@@ -29,6 +32,7 @@ class Part:
     identity: str = ""
     known: Entry | None = None
     names_old: Entry | None = None
+    offer: "Repaired | None" = None
 
 
 def collect(
@@ -97,6 +101,19 @@ def identify(project: Project, parts: Sequence[Part], options: Options) -> None:
             else:
                 part.known = entry
                 break
+
+
+def offer_repairs(project: Project, parts: Sequence[Part], options: Options) -> None:
+    """Looks for a repaired reading of each refused diff. Reads files, so it runs before the transaction."""
+    refused = [p for p in parts if p.known is None and not p.judged.patch.changes]
+    if not refused:
+        return
+    from uet_git.queue import repaired
+
+    tip = project.tip(options.target)
+    limits, tree = project.settings_at(tip).limits, project.tip_tree(tip)
+    for part in refused:
+        part.judged, part.offer = repaired.at_intake(project, part.judged, tree, limits)
 
 
 def _reachable(project: Project, entry: Entry, tip: str | None) -> bool:

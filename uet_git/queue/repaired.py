@@ -1,11 +1,10 @@
 """repaired: offers a reading of a malformed diff to a person, and hands it in as the next revision (DESIGN 4)."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from uet_git.errors import ObjectTooLarge, UsageError
-from uet_git.ledger.ledger import Writer
 from uet_git.model import paths, repair
 from uet_git.model.entry import Entry, StoredRepair
 from uet_git.model.reasons import REASONS
@@ -70,7 +69,7 @@ def at_intake(
         return judged, None
     found = _read(project, judged.mail.diff, tree, limits, refusal)
     if isinstance(found, Repaired):
-        return judged._replace(findings=(_offered(found, refusal),)), found
+        return judged._replace(findings=(offered(found, refusal),)), found
     if found == refusal:
         return judged, None
     detail = refusal.detail or found.detail or REASONS[found.code].sentence
@@ -78,21 +77,16 @@ def at_intake(
 
 
 def at_stage(
-    project: Project, diff: bytes, patch: Patch, tree: Oid, limits: Limits, found: Sequence[Finding]
-) -> tuple[tuple[Finding, ...], Repaired | None]:
-    """For a well formed patch that does not fit: its findings with an offer before them, if a reading fits.
+    project: Project, patch: Patch, tree: Oid, limits: Limits, diff: Callable[[], bytes]
+) -> Repaired | None:
+    """A reading of a well formed patch that fits where the patch itself does not.
 
-    Looks only where the file may be named without `a/` and `b/`, or ends its lines otherwise.
+    Looks only where a file may be named without `a/` and `b/`, or ends its lines otherwise than the patch.
     """
-    codes = {finding.code for finding in found}
-    if not codes <= {"apply.conflict", "apply.no_such_file"} or not _worth_it(
-        patch, Tip(project.objects, tree)
-    ):
-        return tuple(found), None
-    outcome = _read(project, diff, tree, limits, None)
-    if not isinstance(outcome, Repaired):
-        return tuple(found), None
-    return (_offered(outcome, found[0]), *found), outcome
+    if not _worth_it(patch, Tip(project.objects, tree)):
+        return None
+    found = _read(project, diff(), tree, limits, None)
+    return found if isinstance(found, Repaired) else None
 
 
 def _worth_it(patch: Patch, tip: Tip) -> bool:
@@ -120,7 +114,7 @@ def _read(
     found = repair.read(
         *(diff, tip.content, limits),
         refusal=refusal,
-        known_paths=tip.ending,
+        known_paths=tip.ending if refusal is not None else _none,
         hex_length=width,
     )
     if isinstance(found, Repaired):
@@ -129,18 +123,18 @@ def _read(
     return found
 
 
+def _none(_: bytes) -> tuple[bytes, ...]:
+    return ()
+
+
 def _drops(finding: Finding) -> bool:
     return REASONS[finding.code].gravity > REASONS["parse.repairable"].gravity
 
 
-def _offered(found: Repaired, refusal: Finding) -> Finding:
+def offered(found: Repaired, refusal: Finding) -> Finding:
+    """The finding that says what was repaired, and why it had to be."""
     words = "; ".join(found.repairs)
     return Finding("parse.repairable", f"{words} ({refusal.code})", refusal.path, refusal.line)
-
-
-def keep(write: Writer, entry_id: str, offer: Repaired) -> None:
-    """Writes an offer into the open transaction; the entry must be in the ledger already."""
-    write.repairs.add(entry_id, offer.diff, offer.repairs, offer.places)
 
 
 def of(project: Project, entry: Entry) -> StoredRepair | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from uet_git.model import mail, paths
 from uet_git.model.entry import Entry
@@ -13,6 +14,9 @@ from uet_git.plumbing.trees import Composer
 from uet_git.plumbing.view import View
 from uet_git.project import Project
 from uet_git.queue import validate
+
+if TYPE_CHECKING:
+    from uet_git.model.repair import Repaired
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +31,11 @@ class Staged:
 
 @dataclass(frozen=True, slots=True)
 class NotStaged:
-    """Why it could not be staged; `gravity` says where the entry goes."""
+    """Why it could not be staged; `gravity` says where the entry goes. `offer` is a repaired reading that fits."""
 
     entry: Entry
     findings: tuple[Finding, ...]
+    offer: "Repaired | None" = None
 
     @property
     def code(self) -> str:
@@ -75,7 +80,7 @@ class Stager:
         result = self._composed(tree, entry, patch)
         if isinstance(result, Conflict):
             self.project.objects.discard(mark)
-            return NotStaged(entry, result.findings)
+            return self._not_fitting(tree, entry, patch, result.findings)
         held = self._not_waived(entry, self._judged(tree, result))
         if validate.blocking(held) is not None:
             self.project.objects.discard(mark)
@@ -94,6 +99,20 @@ class Stager:
             return fallback.candidate(self.composer, tree, patch, self._diff_of(entry))
         through = paths.judge_base_links(patch, _lookup(self.composer.view(tree)))
         return Conflict((*through, *result.findings)) if through else result
+
+    def _not_fitting(
+        self, tree: Oid, entry: Entry, patch: Patch, findings: tuple[Finding, ...]
+    ) -> NotStaged:
+        """A patch that does not fit may be meant in a way that fits."""
+        if not all(f.code in ("apply.conflict", "apply.no_such_file") for f in findings):
+            return NotStaged(entry, findings)
+        from uet_git.queue import repaired
+
+        limits = self.settings.limits
+        offer = repaired.at_stage(self.project, patch, tree, limits, lambda: self._diff_of(entry))
+        if offer is None:
+            return NotStaged(entry, findings)
+        return NotStaged(entry, (repaired.offered(offer, findings[0]), *findings), offer)
 
     def _judged(self, tree: Oid, composed: Composed) -> Sequence[Finding]:
         """The second judge: the difference between the trees."""

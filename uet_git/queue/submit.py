@@ -2,20 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from uet_git.errors import NotFound, UsageError
 from uet_git.ledger.entries import Move
 from uet_git.ledger.ledger import Writer
+from uet_git.ledger.repairs import sha256
 from uet_git.model import message, order, series
 from uet_git.model.entry import Entry, Series, StoredPatch
 from uet_git.model.reasons import REASONS, Gravity
 from uet_git.model.records import Finding
 from uet_git.project import Project
 from uet_git.queue import set_aside, validate
-from uet_git.queue.collect import Part, collect, identify
+from uet_git.queue.collect import Part, collect, identify, offer_repairs
 from uet_git.queue.options import Options, Source
 from uet_git.queue.validate import Judgement
+
+if TYPE_CHECKING:
+    from uet_git.model.repair import Repaired
 
 
 class Submitted(NamedTuple):
@@ -34,6 +38,7 @@ def submit(
     """
     parts, cover = collect(project, sources, options)
     identify(project, parts, options)
+    offer_repairs(project, parts, options)
     with project.ledger.write() as write:
         return _Intake(project, write, options, run).take(parts, cover)
 
@@ -41,6 +46,7 @@ def submit(
 def preview(project: Project, sources: Sequence[Source], options: Options) -> list[Judgement]:
     """Judges without recording (`--dry-run`), in series order."""
     parts, _ = collect(project, sources, options)
+    offer_repairs(project, parts, options)
     return [part.judged for part in parts]
 
 
@@ -63,6 +69,7 @@ class _Intake:
         self.added: dict[str, str] = {}  # identity to entry id
         self.patches: list[tuple[StoredPatch, bytes]] = []
         self.moves: list[Move] = []
+        self.offers: list[tuple[str, Repaired]] = []
         self.superseded: list[Entry] = []
         self.left_out: list[Entry] = []
         self.members: list[Entry] = []  # of the series that is replaced
@@ -110,6 +117,8 @@ class _Intake:
         self.write.entries.add_patches(self.patches)
         self.write.entries.add(self.rows, self.run)
         self.write.entries.move(self.moves, run=self.run)
+        for entry_id, offer in self.offers:
+            self.write.repairs.add(entry_id, offer.diff, offer.repairs, offer.places)
         for old in self.superseded:
             set_aside.supersede(self.write, old, self.run)
         for old in self.left_out:
@@ -241,6 +250,9 @@ class _Intake:
         findings = [*judged.findings, *self._history_findings(part, held)]
         row["findings"] = validate.as_json(findings)
         stopped = self._first_moves(entry_id, findings)
+        if part.offer is not None and self.moves[-1].to == "quarantined":
+            self.moves[-1].payload["repaired"] = sha256(part.offer.diff)
+            self.offers.append((entry_id, part.offer))
         if not stopped:
             self.project.parsed.keep(stored.patch_id, judged.patch, len(part.piece))
         return entry_id, stopped

@@ -199,7 +199,7 @@ class Walk:
         elif failed.gravity == Gravity.APPLY_FAILED:
             self._apply_failed(entry, failed, columns)
         elif failed.gravity == Gravity.QUARANTINED:
-            self._settle(entry, set_aside.quarantine(entry, failed.findings, columns))
+            self._settle(entry, self.pending.aside(entry, failed.findings, failed.offer, columns))
         else:
             self._settle(entry, set_aside.refuse(entry, failed.findings, columns))
             self.pending.gone.append(entry)
