@@ -13,7 +13,7 @@ from tests import ledgers
 from uet_git.errors import IllegalMove, StaleMove
 from uet_git.ledger import connection, events
 from uet_git.ledger.entries import Move
-from uet_git.ledger.ledger import Ledger, Writer
+from uet_git.ledger.ledger import Ledger
 from uet_git.ledger.runs import Attempt
 from uet_git.model import states
 

@@ -91,17 +91,23 @@ def open_ledger(path: Path, clock: Clock, *, read_only: bool = False) -> sqlite3
         raise LedgerCorrupt(f"{path} is not a database")
     if int.from_bytes(head[68:72], "big") != APPLICATION_ID:
         raise LedgerForeign(str(path))
+    newest = _newest()
+    _refuse_newer(int.from_bytes(head[60:64], "big"), newest)  # before anything is set on it
     with translated(path):
         connection = _connect(path, "ro" if read_only else "rw")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        newest = _newest()
         if version > newest:
             connection.close()
-            raise LedgerNewer(f"its schema is {version}, this version knows {newest}")
+        _refuse_newer(version, newest)
         if version < newest and not read_only:
             with write_lock(path.parent):
                 migrate.migrate(connection, clock)
         return connection
+
+
+def _refuse_newer(version: int, newest: int) -> None:
+    if version > newest:
+        raise LedgerNewer(f"its schema is {version}, this version knows {newest}")
 
 
 class About(NamedTuple):
