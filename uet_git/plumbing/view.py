@@ -8,13 +8,14 @@ from uet_git.plumbing.tree import Tree, TreeEntry
 
 
 class View:
-    """Look-ups by path in one tree of the repository; directories are read once."""
+    """Look-ups by path in one tree of the repository; each path and directory is looked up once."""
 
-    __slots__ = ("_folders", "_objects")
+    __slots__ = ("_entries", "_folders", "_objects")
 
     def __init__(self, objects: Objects, tree: str) -> None:
         self._objects = objects
         self._folders: dict[bytes, Tree | None] = {b"": objects.tree_object(tree)}
+        self._entries: dict[bytes, TreeEntry | None] = {}
 
     def folder(self, path: bytes) -> Tree | None:
         """The directory at `path` (empty: the root), None if there is none."""
@@ -29,9 +30,12 @@ class View:
 
     def entry(self, path: bytes) -> TreeEntry | None:
         """Mode and id of what lies at `path`, directories included."""
+        if path in self._entries:
+            return self._entries[path]
         above, _, name = path.rpartition(b"/")
         folder = self.folder(above)
-        return None if folder is None else folder.find(name)
+        found = self._entries[path] = None if folder is None else folder.find(name)
+        return found
 
     def file(self, path: bytes) -> TreeEntry | None:
         """Mode and id of the file, symbolic link or submodule at `path`."""
