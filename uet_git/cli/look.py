@@ -219,6 +219,7 @@ def show(entry: str, only_patch: bool, as_json: bool, quiet: bool) -> int:
         document["events"] = [views.event(e) for e in events]
         document["gates"] = [views.gate(g) for g in gates]
         document["patch"] = views.patch(stored)
+        document["repaired"] = views.repaired(project.ledger.repair_of(found.entry_id))
         out.document(document)
         if not as_json:
             patchview.entry(out, project, document, stored)

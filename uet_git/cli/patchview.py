@@ -44,7 +44,9 @@ def entry(out: Output, project: Project, document: dict[str, Any], stored: Store
     for event in project.ledger.events_of(entry=document["id"]):
         if event.kind != "step_finished":
             out.text("  " + views.event_line(event, ""))
-    _diff(out, stored)
+    _diff(out, "patch:", stored.content, "uet-git show --patch prints it as it came")
+    if document["repaired"] is not None:
+        _repaired(out, project, document["id"])
     for argv in document["next"]:
         if argv[:2] == ["uet-git", "show"]:
             continue  # that is what was just done
@@ -91,16 +93,28 @@ def _tail(out: Output, path: str, lines: int = 15) -> None:
     out.text(f"      (all of it: {display.line(path)})")
 
 
-def _diff(out: Output, stored: StoredPatch) -> None:
-    content = stored.content
-    if content is None:
-        out.text("the patch's content was redacted")
+def _repaired(out: Output, project: Project, entry_id: str) -> None:
+    """What a malformed patch is taken to say, and what was changed about it for that."""
+    repair = project.ledger.repair_of(entry_id)
+    if repair is None:
         return
-    out.text("patch:")
-    if stored.size > SHOWN_BYTES:
-        out.text(
-            f"  {stored.size} bytes, too long to show; uet-git show --patch prints it as it came"
-        )
+    out.text("repaired, as a person may take it:")
+    for words in repair.repairs:
+        out.text(f"  - {display.line(words)}")
+    for path, line, named in repair.places:
+        if named and named != line:
+            out.text(f"  - {display.line(path)}: a hunk for line {named} stands at line {line}")
+    _diff(out, "repaired patch:", repair.content, "uet-git show --json holds it")
+
+
+def _diff(out: Output, title: str, content: bytes | None, whole: str) -> None:
+    """A patch under its title; `whole` says where to find it if it is too long."""
+    if content is None:
+        out.text(f"{title} its content was redacted")
+        return
+    out.text(title)
+    if len(content) > SHOWN_BYTES:
+        out.text(f"  {len(content)} bytes, too long to show; {whole}")
         return
     for text, colour in _lines(content)[:LINES]:
         out.text("  " + out.paint(display.shown(text.rstrip("\r\n"), 300), colour))

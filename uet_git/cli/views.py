@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from uet_git.model import display, order
-from uet_git.model.entry import PRIORITIES, Entry, Event, Run, Step, StoredPatch
+from uet_git.model.entry import PRIORITIES, Entry, Event, Run, Step, StoredPatch, StoredRepair
 from uet_git.model.reasons import REASONS, next_command
 from uet_git.project import Project
 
@@ -169,6 +169,15 @@ def gate(found: Any) -> dict[str, Any]:
         **{"output": found.output_path, "truncated": bool(found.output_truncated)},
         **{"started_at": found.started_at, "ended_at": found.ended_at},
     }
+
+
+def repaired(stored: StoredRepair | None) -> dict[str, Any] | None:
+    """The document of a repaired reading, None without one."""
+    if stored is None:
+        return None
+    from uet_git.ledger import documents
+
+    return documents.repair_document(stored)
 
 
 def patch(stored: StoredPatch) -> dict[str, Any]:
