@@ -1,6 +1,7 @@
 """Brings a database to the newest schema: numbered SQL files, one transaction each, checksummed."""
 
 import hashlib
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,9 +39,9 @@ def migrations(folder: Path | None = None) -> list[Migration]:
 def statements(sql: str) -> Iterator[str]:
     """Splits a script into its statements; `executescript` would commit the open transaction."""
     pending = ""
-    for line in sql.splitlines(keepends=True):
-        pending += line
-        if line.rstrip().endswith(";") and sqlite3.complete_statement(pending):
+    for part in re.findall(r"[^;]*;|[^;]+", sql):
+        pending += part
+        if part.endswith(";") and sqlite3.complete_statement(pending):
             yield pending
             pending = ""
     if pending.strip():

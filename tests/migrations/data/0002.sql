@@ -1,0 +1,2 @@
+-- A repaired reading for the quarantined entry of 0001.sql.
+INSERT INTO repairs (entry_id, sha256, size, content, repairs, places, created_at) VALUES ('01MCC5RM3T6PQH4HB7CH2QB7FE', '6ff2fc9441ad8c48ead264df37aaf8ac3feacabb682faa0cc05f6277981eca7c', 79, X'789C4BC94C4B53D0D54DCF2C5148D44FB3D02BA92851488232B8747575E1A25CDADADA08190707055D43056D430507072EDDFC9C142EEDBCD472050B2E008D041561', '["a count was wrong"]', '[["f8.txt",1,0]]', '2027-01-15T08:00:01.000Z');
