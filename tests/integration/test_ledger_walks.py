@@ -31,8 +31,9 @@ class Walks(RuleBasedStateMachine):
     def open(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="uet-walks-"))
         first = ledgers.new_ledger(self.folder / "uet")
-        first.db.execute("PRAGMA synchronous = OFF")
         self.handles = [first, Ledger(first.path, ledgers.SteadyClock(), "agent:second")]
+        for handle in self.handles:
+            handle.db.execute("PRAGMA synchronous = OFF")  # nothing dies here
         self.paths: dict[str, list[str]] = {}
         self.numbers = 0
 
