@@ -260,6 +260,27 @@ def test_worktree_with_every_kind_of_edit(repo: Path, tmp_path: Path) -> None:
     assert git(clone, "write-tree") == git(repo, "write-tree")
 
 
+@pytest.mark.parametrize("ignored", [True, False])
+@pytest.mark.parametrize("linked", [True, False])
+def test_worktree_leaves_the_ledger_out(
+    repo: Path, tmp_path: Path, ignored: bool, linked: bool
+) -> None:
+    """The link that every command makes is ignored, and git is touchy about naming what is ignored."""
+    home = tmp_path / "home" if linked else repo / ".ledger"
+    home.mkdir()
+    (home / "ledger.db").write_bytes(b"never\n")
+    if linked:
+        (repo / ".ledger").symlink_to(home)
+    if ignored:
+        (repo / ".git" / "info" / "exclude").write_text("/.ledger\n")
+    (repo / "a").write_bytes(b"edited\n")
+    (repo / "new").write_bytes(b"new\n")
+    diff = worktree_diff(discover(str(repo))).diff
+    assert b"+edited\n" in diff
+    assert b"b/new\n" in diff
+    assert b"ledger" not in diff
+
+
 def test_worktree_clean_unborn_bare_and_subfolder(repo: Path, tmp_path: Path) -> None:
     assert worktree_diff(discover(str(repo))).diff == b""
     unborn = make_repo(tmp_path / "u", object_format="sha256")

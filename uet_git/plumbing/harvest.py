@@ -28,6 +28,8 @@ _DIFF = (
 )
 _MAIL = ("--stdout", "--no-numbered", "--no-signature", "--no-stat", *_DIFF)
 _FROM = re.compile(rb"^From ([0-9a-f]{40,64}) Mon Sep 17 00:00:00 2001\n", re.MULTILINE)
+# As patterns, not as names: git refuses an `add` that names an ignored path, even to leave it out.
+_NO_LEDGER = (":(top,exclude,glob).ledge[r]", ":(top,exclude,glob).ledge[r]/**")
 _NESTED = re.compile(rb":000000 160000 0+ [0-9a-f]+ A\0([^\0]+)\0")
 
 
@@ -153,7 +155,7 @@ class _Snapshot:
         if self._run("ls-files", "-u", "-z"):
             raise UsageError("the work tree has unmerged files", next=("git", "status"))
         before = base or self._git.empty_tree
-        self._run("add", "-A", "--", ".", ":(top,exclude).ledger")
+        self._run("add", "-A", "--", ".", *_NO_LEDGER)
         nested = self._drop_nested(before)
         tree = self._run("write-tree").decode().strip()
         plain = aside.make(os.path.join(self._folder, "git"), self._git)
