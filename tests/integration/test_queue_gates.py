@@ -54,6 +54,21 @@ def test_a_pass_lands_and_the_tree_that_was_judged_is_the_tree_that_lands(repo: 
     assert f"told {tree(repo)}\n" in output
 
 
+def test_a_gate_that_writes_into_the_tree_does_not_change_what_the_next_one_judges(
+    repo: Path,
+) -> None:
+    more = f"""
+[gates.tests]
+kind = "custom"
+needs = ["format"]
+shell = {_toml("cat a.txt; ls; grep -q ugly a.txt && test ! -e made")}
+"""
+    gate(repo, "echo pretty > a.txt; touch made", more, name="format")
+    uet(repo, "apply", one(repo, new=b"ugly\ntwo\nthree\n"))
+    assert [g["state"] for g in entry(repo, 1)["gates"]] == ["passed", "passed"]
+    assert git(repo, "show", "main:a.txt").startswith(b"ugly")
+
+
 def test_each_of_several_patches_is_judged_on_its_own_tree(repo: Path) -> None:
     gate(repo, "echo told $UET_TREE")
     uet(repo, "submit", one(repo, "A"))

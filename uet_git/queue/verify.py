@@ -70,9 +70,13 @@ class Verifier:
         paths = [c.path for c in candidate.staged.composed.changes]
         results: dict[str, GateResult] = {}
         with self._scratch().checkout(tree) as scratch:
+            used = False
             for gate in self.gates:
                 result = gate_run.blocked_by(gate, results)
                 if result is None:
+                    if used and gate_run.concerns(gate, paths):
+                        scratch.fill(tree)  # a formatter before it may have written there
+                    used = used or gate_run.concerns(gate, paths)
                     result = self._run_one(gate, candidate.entry, tree, scratch.path, paths)
                 else:
                     self._record_blocked(gate, candidate.entry, tree, result)
