@@ -32,10 +32,14 @@ def lines_of(text: str) -> dict[Path, int]:
 
 
 def line_of(text: str, path: Sequence[str]) -> int:
-    """The line of a key, or of the nearest table around it; 0 if nothing of it was found."""
+    """The line of a key, or of the nearest table around it; 0 if nothing of it was found.
+
+    `[gate.x]` makes `gate` as well, though no line has that alone.
+    """
     lines = lines_of(text)
     for size in range(len(path), 0, -1):
-        known = lines.get(tuple(path[:size]))
+        start = tuple(path[:size])
+        known = lines.get(start) or next((n for p, n in lines.items() if p[:size] == start), 0)
         if known:
             return known
     return 0
