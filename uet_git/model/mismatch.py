@@ -1,5 +1,6 @@
 """Says where a hunk that does not fit stops fitting, for people: which line, what the patch expects, what is there."""
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
 from typing import Final
@@ -8,6 +9,11 @@ from uet_git.model.records import Hunk
 
 _SHOWN: Final = 60  # characters of a line
 _PLACES: Final = 50  # places looked at
+_VOTERS: Final = 60  # lines of a hunk that tell where similar text is
+_LINES: Final = 20_000  # lines of a file that are looked at for that
+_WINDOW: Final = 150  # lines either side of where it should be that are compared letter by letter
+_LIKE: Final = 0.75  # how alike two lines must be, 1 for the same
+_LETTERS: Final = 200  # of a line, beyond which it is not compared so
 
 
 def mismatch(hunk: Hunk, base: bytes) -> str:
@@ -25,9 +31,10 @@ def mismatch(hunk: Hunk, base: bytes) -> str:
     if fits == len(old):
         return "its place is not where the patch says, or is followed by other lines"
     wanted = f"the patch expects {_shown(old[fits])}"
+    similar = _similar(lines, old, fits, place)
     if line >= len(lines) or (line == len(lines) - 1 and lines[line] == b""):
-        return f"the file ends before line {line + 1}, {wanted}"
-    return f"line {line + 1} is {_shown(lines[line])}, {wanted}"
+        return f"the file ends before line {line + 1}, {wanted}{similar}"
+    return f"line {line + 1} is {_shown(lines[line])}, {wanted}{similar}"
 
 
 def _standing(lines: Sequence[bytes], first: bytes) -> list[int]:
@@ -44,6 +51,61 @@ def _fitting(lines: Sequence[bytes], old: Sequence[bytes], at: int) -> int:
             break
         count += 1
     return count
+
+
+def _similar(lines: Sequence[bytes], old: Sequence[bytes], fits: int, place: int) -> str:
+    """Where text like the hunk's is, if that is another place, or if only blanks differ; empty if nowhere."""
+    at, votes = _voted(lines, old)
+    wanted = b"".join(old[fits].split())
+    if votes * 2 > len(old) and len(old) > 1:
+        if at != place:
+            return f"; similar text is at line {at + 1}"
+        there = lines[at + fits] if 0 <= at + fits < len(lines) else b""
+        return "; only blanks differ" if wanted == b"".join(there.split()) else ""
+    near = _nearest(lines, old[fits], place + fits)
+    return "" if near in (None, place + fits) else f"; a similar line is line {near + 1}"
+
+
+def _voted(lines: Sequence[bytes], old: Sequence[bytes]) -> tuple[int, int]:
+    """The place at which most of the old lines stand, blanks aside, and how many do."""
+    if len(lines) > _LINES:
+        return 0, 0
+    wanted = {
+        text: number
+        for number, line in enumerate(old[:_VOTERS])
+        if (text := b"".join(line.split()))
+    }
+    firsts = {text[:1] for text in wanted}
+    votes: Counter[int] = Counter()
+    for number, line in enumerate(lines):
+        text = line.strip()
+        if text[:1] in firsts:
+            found = wanted.get(b"".join(text.split()))
+            if found is not None and number >= found:
+                votes[number - found] += 1
+    return max(votes.items(), key=lambda item: (item[1], -item[0])) if votes else (0, 0)
+
+
+def _nearest(lines: Sequence[bytes], wanted: bytes, at: int) -> int | None:
+    """The line most like the wanted one around where it should be."""
+    from difflib import SequenceMatcher
+
+    text = wanted.strip().decode("latin-1")
+    if not 3 < len(text) <= _LETTERS:
+        return None
+    best, found = _LIKE, None
+    matcher = SequenceMatcher(None, b=text, autojunk=False)
+    first = max(0, at - _WINDOW)
+    for number, line in enumerate(lines[first : at + _WINDOW], first):
+        near = line.strip().decode("latin-1")
+        if abs(len(near) - len(text)) * 4 > len(text):
+            continue
+        matcher.set_seq1(near)
+        if matcher.real_quick_ratio() > best and matcher.quick_ratio() > best:
+            ratio = matcher.ratio()
+            if ratio > best:
+                best, found = ratio, number
+    return found
 
 
 def _shown(line: bytes) -> str:
