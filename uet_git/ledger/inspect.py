@@ -220,7 +220,7 @@ def patch(ledger: Ledger, patch_id: str) -> tuple[StoredPatch, str] | Unreadable
     content, why = None, ""
     if row[3] is not None:
         try:
-            content = zlib.decompress(row[3])
+            content = _inflated(row[3], row[2])
         except zlib.error as exc:
             why = f"its bytes cannot be unpacked: {exc}"
         else:
@@ -322,6 +322,15 @@ def pauses_with_events(ledger: Ledger) -> tuple[list[Pause], list[Event]]:
             " AND kind IN ('queue_paused', 'queue_resumed') ORDER BY seq"
         ).fetchall()
     return [Pause(*row) for row in rows], [Event(*e) for e in events]
+
+
+def _inflated(packed: bytes, size: int) -> bytes:
+    """At most one byte more than there should be: a damaged row must not fill the memory. Raises: zlib.error."""
+    reader = zlib.decompressobj()
+    content = reader.decompress(packed, size + 1)
+    if not reader.eof and len(content) <= size:
+        raise zlib.error("it ends too early")
+    return content
 
 
 @contextmanager
