@@ -159,9 +159,10 @@ class _Reader:
         found: list[TypedFile] = []
         while self.at < self.end:
             found.append(self._file())
+        final = found[-1].hunks[-1] if found[-1].hunks else None
         for file in found:
             for hunk in file.hunks:
-                hunk.last = hunk is found[-1].hunks[-1] and self.to_the_end
+                hunk.last = hunk is final and self.to_the_end
                 closed = _trim_noise(hunk)
                 if hunk.last and closed:
                     hunk.last = self.to_the_end = False
