@@ -69,8 +69,9 @@ wheel: $(STAMP) ## Build the wheel into dist/
 bench: $(STAMP) ## Measure against the peers, side by side
 	@$(RUN) -m bench $(ARGS)
 
-docs: $(STAMP) ## Write docs/reference.md from the code
+docs: $(STAMP) ## Write docs/reference.md and the presets in docs/policy.md from the code
 	@$(RUN) docs/reference.py
+	@$(RUN) docs/presets.py
 
 picture: $(STAMP) ## Draw docs/demo.svg from a real run of the demo
 	@$(RUN) docs/picture.py

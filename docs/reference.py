@@ -43,13 +43,19 @@ EXITS = (
 VARIABLES = (
     ("UET_ORIGIN", "The tool that acts, as `--origin` would name it: the actor is `agent:NAME`."),
     ("CI", "`true` or `1` without an origin: the actor is `ci:NAME`."),
+    ("UET_PRESET", "Judge by this preset at least, as `--preset` does."),
+    (
+        "UET_LIMITS_KEY, UET_POLICY_KEY, UET_QUEUE_MAX_ATTEMPTS, UET_GATES_TIMEOUT",
+        "Tighten a setting of `uet.toml`; lists with commas. One that loosens is refused.",
+    ),
+    ("XDG_CONFIG_HOME", "Where `uet-git/policy.toml` lies, your own policy; else `~/.config`."),
     ("NO_COLOR, FORCE_COLOR", "No colours; colours also where the output is no terminal."),
     ("XDG_CACHE_HOME", "Where the scratch trees of gates lie; else `~/.cache`."),
 )
 
 
 UNMET = {
-    "policy": "Read and checked; **not enforced in this release**.",
+    "policy": "The presets, and what each rule means: [policy.md](policy.md).",
     "gates.NAME": "One table for each gate.",
 }
 IDLE = {

@@ -47,7 +47,7 @@ class DetachedHead(UsageError):
 
 
 class LooserThanBase(UsageError):
-    """A flag or variable may tighten the target's rules, never loosen them."""
+    """A layer, flag or variable may tighten the rules above it, never loosen them."""
 
     code = "usage.looser"
 

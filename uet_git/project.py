@@ -9,7 +9,7 @@ import os
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from uet_git.errors import (
     DetachedHead,
@@ -32,9 +32,15 @@ from uet_git.plumbing.objects import Objects
 from uet_git.plumbing.refs import RefWriter
 from uet_git.plumbing.worktrees import WorkTrees
 
+if TYPE_CHECKING:
+    from uet_git.host.user_policy import UserPolicy
+
 LINK = ".ledger"
 CONFIG_FILE = "uet.toml"
 _UNCONFIGURED = Settings()
+_TIGHTENING = tuple(
+    f"UET_{t}" for t in ("LIMITS_", "POLICY_", "QUEUE_", "GATES_", "COMMIT_", "PRESET")
+)
 _PARSED_BYTES = 8 * 1024 * 1024
 
 
@@ -66,6 +72,7 @@ class Project:
         self._origin = origin or process.variable("UET_ORIGIN")
         self._ledger: Ledger | None = None
         self._settings: dict[str, Settings] = {}
+        self._flags: dict[str, object] = {}
 
     @classmethod
     def open(
@@ -269,16 +276,42 @@ class Project:
         return branch
 
     def settings_at(self, tip: Oid | None) -> Settings:
-        """The settings in the `uet.toml` of a commit (P6: the target's tip decides). Raises: ConfigError."""
-        blob = self.config_blob(tip)
-        if blob is None:
-            return _UNCONFIGURED
-        if blob not in self._settings:
-            from uet_git.host import config
+        """The settings in the `uet.toml` of a commit (P6: the target's tip decides), tightened by flags and variables.
 
-            data = self.objects.blob(blob)
-            self._settings[blob] = config.parse_toml(data, blob)
+        Raises: ConfigError; LooserThanBase, UsageError for a flag or variable.
+        """
+        blob = self.config_blob(tip) or ""
+        if blob not in self._settings:
+            self._settings[blob] = self._tightened(self._written(Oid(blob)))
         return self._settings[blob]
+
+    def _written(self, blob: Oid) -> Settings:
+        """The settings as a `uet.toml` says them; those of none for an empty id."""
+        if not blob:
+            return _UNCONFIGURED
+        from uet_git.host import config
+
+        return config.parse_toml(self.objects.blob(blob), blob)
+
+    def _tightened(self, settings: Settings) -> Settings:
+        if not self._flags and not process.any_variable(_TIGHTENING):
+            return settings
+        from uet_git.host import tighten
+
+        return tighten.tighten(settings, self._flags)
+
+    def override(self, **flags: object) -> None:
+        """Flags over every target's settings, by setting name with `__` for the dot; they only tighten (P6)."""
+        given = {k.replace("__", "."): v for k, v in flags.items() if v is not None}
+        self._flags = {**self._flags, **given}
+        self._settings.clear()
+
+    @cached_property
+    def user_policy(self) -> "UserPolicy | None":
+        """The user's own policy, None without one. Raises: ConfigError."""
+        from uet_git.host import user_policy
+
+        return user_policy.read()
 
     def tip(self, target: str) -> Oid | None:
         """Where a ref (full name) points right now; None while a branch is unborn. Starts no process."""

@@ -46,6 +46,11 @@ CALLS: dict[str, list[tuple[tuple[str, ...], str]]] = {
     "completion": [(("completion", "bash"), "completion.v1")],
     "demo": [],  # it makes a repository of its own: see test_demo.py
     "fsck": [(("fsck",), "fsck.v1")],
+    "policy": [
+        (("policy", "show"), "patch_policy.v1"),
+        (("policy", "check", "../new.patch", "4"), "policy_check.v1"),
+        (("policy", "check", "--preset", "strict", "../new.patch"), "policy_check.v1"),
+    ],
 }  # fmt: skip
 WRONG: tuple[tuple[str, ...], ...] = (
     ("show", "99"),

@@ -34,11 +34,12 @@ POWERS: Final = {
     "jsonschema": ("host/contracts.py",),
     "referencing": ("host/contracts.py",),
     "unidiff": ("cli/",),
+    "detect_secrets": ("host/secrets.py",),
 }
 VAGUE: Final = frozenset(
     f"{name}{s}" for name in ("util", "common", "helper", "manager", "misc") for s in ("", "s")
 )
-HEAVY: Final = ("git", "jsonschema", "referencing", "rich", "unidiff")
+HEAVY: Final = ("detect_secrets", "git", "jsonschema", "referencing", "rich", "unidiff")
 LONGEST_FILE, LONGEST_FUNCTION = 400, 50
 
 

@@ -43,6 +43,7 @@ def test_the_documented_example() -> None:
     settings = parse_toml(GOOD, "abc")
     assert settings == Settings(
         preset="standard",
+        names_preset=True,
         policy=(("max_files_changed", 50), ("protected", ("deploy/**",))),
         gates=(
             Gate(
@@ -264,7 +265,9 @@ def test_the_schema_names_exactly_the_known_keys() -> None:
     properties = schema["properties"]
     assert set(properties) == {*keys.TOP, *keys.TABLES, "gates"}
     for table, known in keys.TABLES.items():
-        assert set(properties[table]["properties"]) == set(known)
+        inner = keys.INNER.get(table, ())
+        assert set(properties[table]["properties"]) == {*known, *inner}
+    assert set(schema["$defs"]["rules"]["properties"]) == set(keys.POLICY)
     gate = schema["$defs"]["gate"]["properties"]
     assert set(gate) == {*keys.GATE, "criteria"}
     assert set(gate["criteria"]["properties"]) == set(keys.CRITERIA)

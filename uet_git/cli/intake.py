@@ -11,9 +11,11 @@ from uet_git.cli import arguments, views
 from uet_git.cli.live import Live
 from uet_git.cli.render import Output, command
 from uet_git.errors import UsageError
+from uet_git.host import policy_document
 from uet_git.host.files import Holder
 from uet_git.model import display, order
 from uet_git.model.entry import PRIORITIES, Entry
+from uet_git.model.policy import PRESETS
 from uet_git.project import Project
 from uet_git.queue import anchor, line, lock
 from uet_git.queue import submit as intake
@@ -35,6 +37,13 @@ def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
+preset_option = click.option(
+    "--preset",
+    type=click.Choice(PRESETS),
+    help="Judge by this preset at least; the target's own can only be tightened.",
+)
+
+
 def patch_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """What may be said beside a patch (submit and apply take the same)."""
     for option in reversed(
@@ -54,6 +63,7 @@ def patch_options(function: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--replaces", type=int, metavar="N", help="The next revision of change N."),
             click.option("--replaces-series", type=int, metavar="N", help="The next version of the series of N."),
             click.option("--scope", multiple=True, metavar="GLOB", help="Files that the patch may touch."),
+            preset_option,
             click.option("--issue", metavar="REF", help="The issue that the patch belongs to."),
             click.option("--origin", metavar="TOOL", help="The tool that made the patch; you then act as agent:TOOL."),
             click.option("--origin-json", metavar="JSON|@FILE", help="More about where the patch comes from."),
@@ -77,6 +87,7 @@ def submit(patches: tuple[str, ...], **given: Any) -> int:
     if not patches and given["worktree"] is None:
         raise click.UsageError("name at least one patch, or --worktree")
     with Project.open(origin=given["origin"]) as project:
+        project.override(policy__preset=given["preset"])
         options = _options(project, given, like_am=False)
         read = arguments.read(
             project, patches, options.target, squash=given["squash"], worktree=given["worktree"]
@@ -111,6 +122,7 @@ def apply(patches: tuple[str, ...], no_wait: bool, watch: bool, **given: Any) ->
     out = Output(as_json=given["as_json"], quiet=given["quiet"])
     named = bool(patches) or given["worktree"] is not None
     with Project.open(origin=given["origin"]) as project:
+        project.override(policy__preset=given["preset"])
         options = _options(project, given, like_am=True) if named else None
         read = arguments.Given([], [])
         if options is not None:
@@ -202,7 +214,10 @@ def wait(entries: tuple[str, ...], timeout: float | None, as_json: bool, quiet: 
 def _options(project: Project, given: dict[str, Any], *, like_am: bool) -> Options:
     if given["replaces"] is not None and given["replaces_series"] is not None:
         raise click.UsageError("--replaces and --replaces-series exclude each other")
-    origin, ids = _origin(given["origin"], given["origin_json"])
+    origin, ids = origin_of(given["origin"], given["origin_json"])
+    scope = policy_document.read(origin).scope
+    if given["preset"] is not None:
+        origin = {**(origin or {}), "policy": _with_preset(origin, given["preset"])}
     return Options(
         target=_target(project, given, like_am=like_am),
         depends_on=tuple(dict.fromkeys(given["depends_on"])),
@@ -211,7 +226,9 @@ def _options(project: Project, given: dict[str, Any], *, like_am: bool) -> Optio
         author=_author(given["author"]),
         origin=origin,
         issue=given["issue"],
-        scope=tuple(given["scope"]),
+        scope=(*given["scope"], *scope.get("write", ())),
+        create=tuple(scope.get("create", ())),
+        forbidden=tuple(scope.get("forbidden", ())),
         independent=given["independent"],
         atomic=given["atomic"],
         replaces=given["replaces"],
@@ -220,6 +237,12 @@ def _options(project: Project, given: dict[str, Any], *, like_am: bool) -> Optio
         sign_off=given["signoff"],
         ids=ids,
     )
+
+
+def _with_preset(origin: dict[str, Any] | None, preset: str) -> dict[str, Any]:
+    """The submission's own rules with a preset, which is kept with the entry."""
+    rules = (origin or {}).get("policy") or {}
+    return {**rules.get("constraints", rules), "preset": preset}
 
 
 def _target(project: Project, given: dict[str, Any], *, like_am: bool) -> str:
@@ -248,7 +271,7 @@ def _author(text: str | None) -> tuple[str, str] | None:
     return name.strip(), email.strip()
 
 
-def _origin(tool: str | None, text: str | None) -> tuple[dict[str, Any] | None, dict[str, str]]:
+def origin_of(tool: str | None, text: str | None) -> tuple[dict[str, Any] | None, dict[str, str]]:
     """The origin document, and the ids in it that have columns of their own."""
     document: dict[str, Any] = {}
     if text is not None:

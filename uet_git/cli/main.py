@@ -30,6 +30,7 @@ COMMANDS: Final[dict[str, str]] = {
     "completion": "setup:completion",
     "demo": "demo:demo",
     "fsck": "check:fsck",
+    "policy": "policy:policy_",
 }
 INTERRUPTED: Final = 130
 BUG: Final = 70

@@ -25,6 +25,11 @@ def parse_toml(data: bytes, source: str = "", name: str = FILE) -> Settings:
     return _Reader(data, name).settings(source)
 
 
+def parse_policy(data: bytes, name: str) -> tuple[tuple[str, object], ...]:
+    """The rules of a user's policy file: `version` and [policy], as in `uet.toml`. Raises: ConfigError."""
+    return _Reader(data, name).policy_only()
+
+
 class _Reader:
     """One text being read; keeps what messages need."""
 
@@ -99,9 +104,10 @@ class _Reader:
         parts: dict[str, dict[str, Any]] = {}
         for part, specs in keys.TABLES.items():
             table = self.table((part,))
-            self.known((part,), table, specs)
+            self.known((part,), table, [*specs, *keys.INNER.get(part, ())])
             parts[part] = self.values((part,), table, specs)
         policy = parts["policy"]
+        names_preset = "preset" in policy
         preset = policy.pop("preset", "open")
         return Settings(
             limits=Limits(**parts["limits"]),
@@ -110,9 +116,30 @@ class _Reader:
             gates=self.gates(),
             preset=preset,
             policy=tuple(sorted(policy.items())),
+            names_preset=names_preset,
+            phases=self.phases(),
             source=source,
             **top,
         )
+
+    def policy_only(self) -> tuple[tuple[str, object], ...]:
+        self.known((), self.tree, ["version", "policy"])
+        if "version" not in self.tree:
+            raise ConfigError(f"{self.name}:1: `version = 1` is missing")
+        self.values((), self.tree, keys.TOP)
+        table = self.table(("policy",))
+        self.known(("policy",), table, keys.POLICY)
+        return tuple(sorted(self.values(("policy",), table, keys.POLICY).items()))
+
+    def phases(self) -> tuple[tuple[str, tuple[tuple[str, object], ...]], ...]:
+        """The tables [policy.phases.ID]: rules for the patches of one phase."""
+        found = []
+        for name in self.table(("policy", "phases")):
+            path = ("policy", "phases", name)
+            table = self.table(path)
+            self.known(path, table, keys.POLICY)
+            found.append((name, tuple(sorted(self.values(path, table, keys.POLICY).items()))))
+        return tuple(found)
 
     def gates(self) -> tuple[Gate, ...]:
         table = self.table(("gates",))

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from uet_git.model import globs
+from uet_git.model.policy import LEVELED, LEVELS, PRESETS, SAFETY
 
 Check = Callable[[Any], Any]
 
@@ -16,7 +17,6 @@ KINDS: Final = (
     *("unit_tests", "integration_tests", "e2e_tests", "security_scan", "lint", "custom"),
 )
 MOMENTS: Final = ("pre-commit", "queue")
-PRESETS: Final = ("open", "standard", "strict")
 SANDBOXES: Final = ("auto", "none")  # one by name only once it is sure to be used
 HOOKS: Final = ("post-commit", "post-merge")
 GATE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -153,11 +153,15 @@ POLICY: Final[dict[str, Key]] = {
     "max_files_changed": Key(whole(1, 1_000_000)),
     "max_lines_changed": Key(whole(1, 100_000_000)),
     "forbid_binary": Key(boolean),
-    "require_tests_for": Key(many(glob, "path patterns"), (), later=True),
-    "require_issue_ref": Key(boolean, False, later=True),
-    "min_reviewers": Key(whole(0, 100), 0, later=True),
-    "oscillation_window": Key(whole(1, 10_000), later=True),
-    "oscillation_threshold": Key(whole(1, 10_000), later=True),
+    "forbidden": Key(many(glob, "path patterns")),
+    "require_tests_for": Key(many(glob, "path patterns")),
+    "require_issue_ref": Key(boolean),
+    "require_message": Key(boolean),
+    "min_reviewers": Key(whole(0, 100)),
+    **dict.fromkeys((k for k in LEVELED if k not in SAFETY), Key(one_of(*LEVELS))),
+    **dict.fromkeys(SAFETY, Key(one_of("person", "refuse"))),
+    "oscillation_window": Key(whole(1, 1_000)),
+    "oscillation_threshold": Key(whole(2, 1_000)),
 }
 COMMIT: Final[dict[str, Key]] = {"trailer": Key(boolean)}
 QUEUE: Final[dict[str, Key]] = {
@@ -200,3 +204,5 @@ TABLES: Final[dict[str, dict[str, Key]]] = {
     "commit": COMMIT,
     "queue": QUEUE,
 }
+INNER: Final[dict[str, tuple[str, ...]]] = {"policy": ("phases",)}
+"""Tables inside a table."""

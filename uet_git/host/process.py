@@ -79,6 +79,11 @@ def variable(name: str) -> str | None:
     return os.environ.get(name) or None
 
 
+def any_variable(prefixes: tuple[str, ...]) -> bool:
+    """Whether the user's environment has a variable whose name begins with one of these."""
+    return any(name.startswith(prefixes) for name in os.environ)
+
+
 def cache_folder() -> str:
     """Where throw-away files of this user belong: XDG_CACHE_HOME, else ~/.cache (XDG base directory specification)."""
     return variable("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")

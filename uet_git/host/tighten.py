@@ -5,26 +5,25 @@ caps the timeout of every gate. Variables outside these tables belong to others 
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from uet_git.errors import LooserThanBase, UsageError
 from uet_git.host import config_keys as keys
+from uet_git.model import policy
 from uet_git.model.settings import Settings
 
 _PREFIXES: Final = ("UET_LIMITS_", "UET_POLICY_", "UET_QUEUE_", "UET_GATES_", "UET_COMMIT_")
-_LOWER: Final = {
+_SHORT: Final = {"UET_PRESET": "policy.preset"}
+_FLAGS: Final = {"policy.preset": "--preset"}
+_NUMBERS: Final = {
     **{f"limits.{name}": key.check for name, key in keys.LIMITS.items()},
-    "policy.max_files_changed": keys.POLICY["max_files_changed"].check,
-    "policy.max_lines_changed": keys.POLICY["max_lines_changed"].check,
     "queue.max_attempts": keys.QUEUE["max_attempts"].check,
     "gates.timeout": keys.seconds,
 }
-_UNION: Final = {"policy.protected": keys.POLICY["protected"].check}
-_TRUE: Final = {"policy.forbid_binary": keys.boolean}
-_RANKED: Final = {"policy.preset": keys.POLICY["preset"].check}
-_CHECKS: Final[dict[str, keys.Check]] = {**_LOWER, **_UNION, **_TRUE, **_RANKED}
+_POLICY: Final = {f"policy.{name}": key.check for name, key in keys.POLICY.items()}
+_CHECKS: Final[dict[str, keys.Check]] = {**_NUMBERS, **_POLICY}
 
 
 def tighten(
@@ -36,8 +35,9 @@ def tighten(
 
     Raises: LooserThanBase naming both values, UsageError for an unknown name or a wrong value.
     """
-    wanted = [(name, value, _spelled(name)) for name, value in _from_env(env)]
-    wanted += [(name, value, name) for name, value in (flags or {}).items() if value is not None]
+    wanted = _from_env(env)
+    given = (flags or {}).items()
+    wanted += [(name, value, _FLAGS.get(name, name)) for name, value in given if value is not None]
     for name, value, said in wanted:
         check = _CHECKS.get(name)
         if check is None:
@@ -60,26 +60,29 @@ def _nearest(name: str) -> str:
     return f"did you mean {near[0]} ({_spelled(near[0])})?" if near else "see the documentation"
 
 
-def _from_env(env: Mapping[str, str] | None) -> list[tuple[str, object]]:
-    """The settings that variables name, as the values that a flag would have."""
-    found: list[tuple[str, object]] = []
+def _from_env(env: Mapping[str, str] | None) -> list[tuple[str, object, str]]:
+    """The settings that variables name, as the values that a flag would have, with the variables."""
+    found: list[tuple[str, object, str]] = []
     for variable, text in sorted((os.environ if env is None else env).items()):
-        if variable.startswith(_PREFIXES) and text:
+        name = _SHORT.get(variable)
+        if name is None and variable.startswith(_PREFIXES):
             name = variable.removeprefix("UET_").lower().replace("_", ".", 1)
-            found.append((name, _value(name, text)))
+        if name is not None and text:
+            found.append((name, _value(name, text), variable))
     return found
 
 
 def _value(name: str, text: str) -> object:
-    if name in _LOWER:
-        for kind in (int, float):
+    kind = policy.KIND.get(name.removeprefix("policy.")) if name in _POLICY else None
+    if kind in ("lower", "higher") or name in _NUMBERS:
+        for number in (int, float):
             try:
-                return kind(text)
+                return number(text)
             except ValueError:
                 continue
-    if name in _UNION:
+    if kind == "union":
         return [part.strip() for part in text.split(",")]
-    if name in _TRUE:
+    if kind == "true":
         return {"1": True, "true": True, "0": False, "false": False}.get(text.lower(), text)
     return text
 
@@ -89,38 +92,42 @@ def _applied(settings: Settings, name: str, value: Any, said: str) -> Settings:
     if name == "gates.timeout":
         return replace(settings, gates=_capped(settings, value, said))
     if table == "policy":
-        present = settings.preset if key == "preset" else settings.rule(key)
-        value = _tighter(name, present, value, said)
-        if key == "preset":
-            return replace(settings, preset=value)
-        policy = {**dict(settings.policy), key: value}
-        return replace(settings, policy=tuple(sorted(policy.items())))
+        return _with_rule(settings, key, value, said)
     part = settings.limits if table == "limits" else settings.queue
-    value = _tighter(name, getattr(part, key), value, said)
+    value = _lower(name, getattr(part, key), value, said)
     changed: Any = replace(part, **{key: value})
     return replace(settings, **{table: changed})
+
+
+def _with_rule(settings: Settings, key: str, value: Any, said: str) -> Settings:
+    """The settings with one rule of [policy] over the target's own."""
+    present = settings.preset if key == "preset" else settings.rule(key)
+    if present is not None and policy.is_looser(key, value, present):
+        raise _looser(f"policy.{key}", present, value, said)
+    if policy.KIND[key] == "union":
+        before = present if isinstance(present, tuple) else ()
+        value = tuple(dict.fromkeys((*before, *value)))
+    marks = tuple(sorted({**dict(settings.said), key: said}.items()))
+    if key == "preset":
+        return replace(settings, preset=value, names_preset=True, said=marks)
+    rules = {**dict(settings.policy), key: value}
+    return replace(settings, policy=tuple(sorted(rules.items())), said=marks)
 
 
 def _capped(settings: Settings, value: float, said: str) -> tuple[Any, ...]:
     """Every gate with at most this timeout; looser than all of them is loosening."""
     if settings.gates:
         longest = max(g.timeout for g in settings.gates)
-        _tighter("gates.timeout", longest, value, said)
+        _lower("gates.timeout", longest, value, said)
     return tuple(replace(g, timeout=min(g.timeout, value)) for g in settings.gates)
 
 
-def _tighter(name: str, present: Any, value: Any, said: str) -> Any:
-    """The value in force when `value` is laid over `present`. Raises: LooserThanBase."""
-    looser: Callable[[Any, Any], bool]
-    if name in _UNION:
-        return tuple(dict.fromkeys((*(present or ()), *value)))
-    if name in _RANKED:
-        rank = keys.PRESETS.index
-        looser = lambda new, old: rank(new) < rank(old)  # noqa: E731
-    elif name in _TRUE:
-        looser = lambda new, old: bool(old) and not new  # noqa: E731
-    else:
-        looser = lambda new, old: old is not None and new > old  # noqa: E731
-    if looser(value, present):
-        raise LooserThanBase(f"{said} = {value} is looser than {name} = {present} of the target")
+def _lower(name: str, present: Any, value: Any, said: str) -> Any:
+    """The value that is laid over a limit. Raises: LooserThanBase."""
+    if present is not None and value > present:
+        raise _looser(name, present, value, said)
     return value
+
+
+def _looser(name: str, present: Any, value: Any, said: str) -> LooserThanBase:
+    return LooserThanBase(f"{said} = {value} is looser than {name} = {present} of the target")

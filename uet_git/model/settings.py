@@ -48,6 +48,13 @@ class Settings:
     gates: tuple[Gate, ...] = ()
     preset: str = "open"
     policy: tuple[tuple[str, object], ...] = ()  # what [policy] names beside the preset, by key
+    names_preset: bool = False  # whether [policy] says `preset`
+    phases: tuple[
+        tuple[str, tuple[tuple[str, object], ...]], ...
+    ] = ()  # [policy.phases.ID], by key
+    said: tuple[
+        tuple[str, str], ...
+    ] = ()  # keys of [policy] that a flag or variable set, and its name
     sandbox: str = "auto"  # auto, bubblewrap, unshare or none
     require_sandbox: bool = False
     scratch_dir: str = ""

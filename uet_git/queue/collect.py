@@ -1,7 +1,7 @@
 """collect: reads the patches of one call, puts them in series order, and knows those that were handed in before."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +9,11 @@ from uet_git.ledger.entries import identity_of
 from uet_git.model import mail as mails
 from uet_git.model import series
 from uet_git.model.entry import Entry
+from uet_git.model.settings import Settings
 from uet_git.plumbing import refs
 from uet_git.project import Project
 from uet_git.queue import validate
-from uet_git.queue.options import Options, Source
+from uet_git.queue.options import Given, Options, Source
 from uet_git.queue.validate import Judgement
 
 if TYPE_CHECKING:
@@ -46,8 +47,10 @@ def collect(
 def _read(
     project: Project, sources: Sequence[Source], options: Options
 ) -> tuple[list[Part], str | None]:
-    limits = project.settings_at(project.tip(options.target)).limits
+    settings = project.settings_at(project.tip(options.target))
+    limits, scope = settings.limits, validate.patterns_of(options.whole_scope)
     width, deflater = project.git.hex_length, project.objects.deflater
+    policy = _policy(project, settings, options)
     parts: list[Part] = []
     cover: str | None = None
     for number, source in enumerate(sources):
@@ -55,7 +58,9 @@ def _read(
             source.data.startswith(b"From ") and b" Mon Sep 17 00:00:00 2001\n" in source.data[:100]
         )
         for piece in mails.split(source.data) if source.data else [b""]:
-            judged = validate.judge(piece, limits, width, options.scope)
+            judged = validate.judge(piece, limits, width, scope)
+            if policy is not None and judged.patch.changes:
+                judged = policy(judged)
             if judged.mail.is_cover and not judged.patch.changes and cover is None:
                 cover = judged.mail.message.decode("utf-8", "backslashreplace")
                 continue
@@ -67,6 +72,33 @@ def _read(
         sha256 = hashlib.sha256(sources[0].data).hexdigest()
         parts.append(Part(sources[0], 0, sources[0].data, False, judged, sha256))
     return parts, cover
+
+
+def _policy(
+    project: Project, settings: Settings, options: Options
+) -> Callable[[Judgement], Judgement] | None:
+    """What adds the policy's findings to a judgement; None without a rule. Raises: LooserThanBase, UsageError."""
+    own = validate.has_own_rules(options.origin, options.whole_scope)
+    if not own and not validate.has_rules(project, settings):
+        return None
+    from uet_git.queue import judge
+
+    bench = judge.Judge(project, settings)
+    given = Given(
+        issue=options.issue,
+        phase_id=options.ids.get("phase_id"),
+        origin=options.origin,
+        scope=options.whole_scope or {},
+    )
+    rules = bench.effective(given, strict=True).policy
+    text = (options.message or "").encode("utf-8", "backslashreplace")
+
+    def judged(found: Judgement) -> Judgement:
+        one = given._replace(message=text or found.mail.message)
+        more = bench.at_intake(found.patch, one, rules)
+        return found._replace(findings=(*found.findings, *more))
+
+    return judged
 
 
 def _arranged(parts: list[Part], options: Options) -> list[Part]:

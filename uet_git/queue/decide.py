@@ -8,6 +8,7 @@ from uet_git.model import order
 from uet_git.model.entry import Entry
 from uet_git.project import Project
 from uet_git.queue import set_aside, validate
+from uet_git.queue.options import given_of
 
 
 def drop(project: Project, entries: Sequence[Entry], reason: str) -> list[Entry]:
@@ -93,10 +94,19 @@ def _still_held(project: Project, entry: Entry) -> None:
 
 
 def _judge_again(project: Project, entry: Entry) -> validate.Judgement:
-    limits = project.settings_at(project.tip(entry.target)).limits
+    settings = project.settings_at(project.tip(entry.target))
     stored = project.ledger.entries.patch(entry.patch_id)
-    scope = (entry.scope or {}).get("write", [])
-    return validate.judge(stored.content or b"", limits, project.git.hex_length, scope)
+    scope = validate.patterns_of(entry.scope)
+    found = validate.judge(stored.content or b"", settings.limits, project.git.hex_length, scope)
+    ruled = validate.has_own_rules(entry.origin, entry.scope) or validate.has_rules(
+        project, settings
+    )
+    if not found.patch.changes or not ruled:
+        return found
+    from uet_git.queue import judge
+
+    rules = judge.Judge(project, settings).at_intake(found.patch, given_of(entry))
+    return found._replace(findings=(*found.findings, *rules))
 
 
 def _again(project: Project, entries: Sequence[Entry]) -> list[Entry]:

@@ -23,7 +23,7 @@ from uet_git.plumbing.bringalong import BringAlong, Refused
 from uet_git.plumbing.refs import RefUpdate, entry_ref
 from uet_git.plumbing.worktrees import WorkTree
 from uet_git.project import Project
-from uet_git.queue import anchor
+from uet_git.queue import anchor, set_aside
 from uet_git.queue.lock import QueueHeld
 from uet_git.queue.pending import Pending
 from uet_git.queue.stage import Staged
@@ -225,6 +225,8 @@ def applied(candidate: Candidate) -> Move:
         "proved": composed.proved,
         "attempts": attempts,
     }
+    if candidate.staged.notes:
+        columns["findings"] = set_aside.with_added(candidate.entry, candidate.staged.notes)
     offsets = [
         [p.path.decode("utf-8", "backslashreplace"), p.hunk, p.line, p.offset]
         for p in composed.placements

@@ -1,7 +1,13 @@
 """What a person or an agent may say beside a patch (DESIGN 4)."""
 
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+
+from uet_git.model.entry import Entry
+
+_MADE_UP: Final = re.compile(r"Apply [^\n]*\n?\Z")
 
 
 class Source(NamedTuple):
@@ -17,6 +23,7 @@ class Source(NamedTuple):
 class Options:
     """How patches are taken in. `target` is a full ref name, `priority` 0 (low) to 3 (critical).
 
+    `scope` and `create` are the paths that it may touch (empty: any) and make, `forbidden` those that it leaves alone.
     `replaces` names a change's number, `replaces_series` the number of any member of a series.
     """
 
@@ -28,6 +35,8 @@ class Options:
     origin: dict[str, Any] | None = None
     issue: str | None = None
     scope: tuple[str, ...] = ()
+    create: tuple[str, ...] = ()
+    forbidden: tuple[str, ...] = ()
     independent: bool = False
     atomic: bool = False
     replaces: int | None = None
@@ -35,3 +44,30 @@ class Options:
     allow_behind: bool = False
     sign_off: bool = False
     ids: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def whole_scope(self) -> dict[str, list[str]] | None:
+        """The scope as the ledger keeps it; None where anything may be touched."""
+        if not (self.scope or self.create or self.forbidden):
+            return None
+        lists = {"write": self.scope, "create": self.create, "forbidden": self.forbidden}
+        return {"read": [], **{name: list(found) for name, found in lists.items()}}
+
+
+class Given(NamedTuple):
+    """What comes with a patch: its message (empty: none of its own), issue, phase and origin document."""
+
+    message: bytes = b""
+    issue: str | None = None
+    phase_id: str | None = None
+    origin: Mapping[str, Any] | None = None
+    scope: Mapping[str, Sequence[str]] = {}
+    approvals: int = 0
+
+
+def given_of(entry: Entry) -> Given:
+    """What came with an entry."""
+    text = "" if _MADE_UP.match(entry.message) else entry.message
+    return Given(
+        text.encode("utf-8", "backslashreplace"), entry.issue, entry.phase_id, entry.origin, entry.scope or {}
+    )  # fmt: skip

@@ -97,9 +97,16 @@ def _with_findings(
     detail = next((f.detail for f in findings if f.code == code), "")
     every = {
         **{"reason": code, "detail": detail, "findings": with_added(entry, findings)},
+        **_broken(findings),
         **(columns or {}),
     }
     return Move(entry.entry_id, entry.state, to, {"reason": code, "detail": detail}, every)
+
+
+def _broken(findings: Sequence[Finding]) -> dict[str, int]:
+    """The flags of the rules that the patch itself breaks; what happened around it is not its doing."""
+    own = [f for f in findings if not f.code.startswith(("queue.", "apply.", "gate."))]
+    return {name: ok for name, ok in validate.flags(own).items() if not ok}
 
 
 def with_added(entry: Entry, findings: Sequence[Finding]) -> list[dict[str, Any]]:

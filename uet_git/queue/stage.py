@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from uet_git.model import mail, paths
@@ -14,19 +15,25 @@ from uet_git.plumbing.trees import Composer
 from uet_git.plumbing.view import View
 from uet_git.project import Project
 from uet_git.queue import validate
+from uet_git.queue.options import given_of
 
 if TYPE_CHECKING:
     from uet_git.model.repair import Repaired
+    from uet_git.queue.judge import Judge
 
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """An entry's patch composed on a tree; `mark` is the object store's candidate number."""
+    """An entry's patch composed on a tree; `mark` is the object store's candidate number.
+
+    `notes` are findings that stop nothing.
+    """
 
     entry: Entry
     patch: Patch
     composed: Composed
     mark: int
+    notes: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,9 @@ class Stager:
         self.project = project
         self.settings = settings
         self.composer = Composer(project.objects, settings.limits)
+        self._ruled = validate.has_rules(project, settings)
+        if self._ruled:
+            _ = self.judge  # a policy that contradicts itself is told before anything is tried
 
     def patch_of(self, entry: Entry) -> tuple[Patch, tuple[Finding, ...]]:
         """The entry's patch, parsed again unless this process still has it, with the first judge's findings."""
@@ -64,7 +74,7 @@ class Stager:
         if known is not None:
             return known, ()
         stored = self.project.ledger.entries.patch(entry.patch_id)
-        scope = (entry.scope or {}).get("write", [])
+        scope = validate.patterns_of(entry.scope)
         judged = validate.judge(
             stored.content or b"", self.settings.limits, self.project.git.hex_length, scope
         )
@@ -81,11 +91,27 @@ class Stager:
         if isinstance(result, Conflict):
             self.project.objects.discard(mark)
             return self._not_fitting(tree, entry, patch, result.findings)
-        held = self._not_waived(entry, self._judged(tree, result))
+        safety = self.safety(tree, result)
+        held = self._not_waived(entry, (*safety, *self._by_policy(entry, patch, result, safety)))
         if validate.blocking(held) is not None:
             self.project.objects.discard(mark)
             return NotStaged(entry, held)
-        return Staged(entry, patch, result, mark)
+        return Staged(entry, patch, result, mark, held)
+
+    def _by_policy(
+        self, entry: Entry, patch: Patch, composed: Composed, safety: Sequence[Finding]
+    ) -> Sequence[Finding]:
+        """What the target's policy, and the entry's own, finds in what would change."""
+        if self._ruled or validate.has_own_rules(entry.origin, entry.scope):
+            return self.judge.staged(patch, given_of(entry), composed, safety)
+        return ()
+
+    @cached_property
+    def judge(self) -> "Judge":
+        """The target's policy."""
+        from uet_git.queue.judge import Judge
+
+        return Judge(self.project, self.settings)
 
     def _composed(self, tree: Oid, entry: Entry, patch: Patch) -> Composed | Conflict:
         """The candidate tree, proved to be exactly what was handed in; git is asked where the composer doubts."""
@@ -114,7 +140,7 @@ class Stager:
             return NotStaged(entry, findings)
         return NotStaged(entry, (repaired.offered(offer, findings[0]), *findings), offer)
 
-    def _judged(self, tree: Oid, composed: Composed) -> Sequence[Finding]:
+    def safety(self, tree: Oid, composed: Composed) -> Sequence[Finding]:
         """The second judge: the difference between the trees."""
         view = self.composer.view(tree)
         return paths.judge_changes(

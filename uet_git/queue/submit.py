@@ -329,9 +329,7 @@ class _Intake:
             "author_date": None if mail.date is None else mail.date.decode("ascii"),
             "message_id": None if mail.message_id is None else _text(mail.message_id),
             **{"submitter": self.project.actor, "origin": options.origin, "issue": options.issue},
-            "scope": {"read": [], "write": list(options.scope), "create": [], "forbidden": []}
-            if options.scope
-            else None,
+            "scope": options.whole_scope,
             **{"depends_on": list(options.depends_on), "allow_behind": int(options.allow_behind)},
             "sign_off": int(options.sign_off),
         }

@@ -1,12 +1,13 @@
 """validate: judges a patch by its strict parse, before the tip is even looked at (DESIGN 7)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from uet_git.model import globs, mail, patchfile, paths
 from uet_git.model.reasons import REASONS, Gravity, gravest
 from uet_git.model.records import Finding, Mail, Patch
-from uet_git.model.settings import Limits
+from uet_git.model.settings import Limits, Settings
+from uet_git.project import Project
 
 _NO_PATCH = Patch(())
 
@@ -54,6 +55,23 @@ def _judged_scope(patch: Patch, scope: Sequence[str]) -> list[Finding]:
         for path in patch.paths
         if not globs.any_match(inside, [path])
     ]
+
+
+def has_rules(project: Project, settings: Settings) -> bool:
+    """Whether a layer that holds for every patch has a rule; known without loading the rules' code."""
+    plain = settings.preset == "open" and not settings.policy and not settings.phases
+    return not plain or project.user_policy is not None
+
+
+def has_own_rules(origin: Mapping[str, Any] | None, scope: Mapping[str, Any] | None) -> bool:
+    """Whether a submission brings a policy, or a scope that is more than a list of paths to touch."""
+    own = bool(origin) and "policy" in (origin or {})
+    return own or bool(scope and (scope.get("create") or scope.get("forbidden")))
+
+
+def patterns_of(scope: Mapping[str, Any] | None) -> list[str]:
+    """The patterns of all paths that a scope lets a patch touch; empty for any."""
+    return [*scope.get("write", ()), *scope.get("create", ())] if scope else []
 
 
 def blocking(findings: Sequence[Finding]) -> str | None:

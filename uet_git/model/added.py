@@ -1,0 +1,66 @@
+"""What a patch adds and removes, text by text, for the rules that look at content (DESIGN 7.4)."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+from uet_git.model.records import EXECUTABLE, REGULAR, FileChange, Patch, TreeChange
+
+ReadBlob = Callable[[str], bytes]
+_PLUS: Final = re.compile(rb"^\+([^\n]*\n?)", re.MULTILINE)
+_MINUS: Final = re.compile(rb"^-([^\n]*\n?)", re.MULTILINE)
+_FILES: Final = (REGULAR, EXECUTABLE)
+LARGEST: Final = 2 * 1024 * 1024
+"""Bytes of a whole file that are looked at; a patch itself is never larger than its own limit."""
+
+
+class Text(NamedTuple):
+    """Lines that come into one file. `marked` says that they are hunk lines, with a mark before each.
+
+    `line` is where `raw` begins: in the submitted bytes for hunk lines, 1 in the file for a whole one.
+    """
+
+    path: bytes
+    raw: bytes
+    marked: bool
+    line: int
+
+    def added(self) -> bytes:
+        """What comes in, without marks."""
+        return b"".join(_PLUS.findall(self.raw)) if self.marked else self.raw
+
+    def removed(self) -> bytes:
+        """What goes, without marks; nothing for a whole file."""
+        return b"".join(_MINUS.findall(self.raw)) if self.marked else b""
+
+
+def added_lines(change: FileChange) -> bytes:
+    """Every line that the hunks of a change add."""
+    return b"".join(line for h in change.hunks for line in _PLUS.findall(h.body))
+
+
+def removed_lines(change: FileChange) -> bytes:
+    """Every line that the hunks of a change remove."""
+    return b"".join(line for h in change.hunks for line in _MINUS.findall(h.body))
+
+
+def texts(
+    patch: Patch, changes: Sequence[TreeChange] | None, read: ReadBlob | None
+) -> Iterator[Text]:
+    """What comes in: the hunks; and the whole file where it comes without them (copied, renamed, binary).
+
+    Before the patch is composed (`changes` is None) a whole file is not known, and left out.
+    """
+    after = {c.path: c for c in changes or ()}
+    for change in patch.changes:
+        path = change.new_path
+        if path is None or change.op == "delete":
+            continue
+        left = after.get(path)
+        whole = change.binary is not None or change.op not in ("add", "modify")
+        if whole and left is not None and read is not None:
+            if left.new_mode in _FILES and left.new_oid != left.old_oid:
+                yield Text(path, read(left.new_oid)[:LARGEST], False, 1)
+            continue
+        for hunk in change.hunks:
+            yield Text(path, hunk.body, True, hunk.line + 1)

@@ -1,0 +1,226 @@
+"""Whether a patch changes what decides how gates judge: configuration of tests and tools, recipes, scripts.
+
+Files that hold other things too (pyproject.toml, package.json, a Makefile) count only where the part that matters
+differs.
+"""
+
+import json
+import re
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final
+
+from uet_git.model.added import ReadBlob
+from uet_git.model.records import Finding, Gate, TreeChange
+
+_CODE: Final = "policy.gate_input"
+_ALWAYS: Final = frozenset(
+    {
+        *(
+            b"conftest.py",
+            b"pytest.ini",
+            b".pytest.ini",
+            b"pytest.toml",
+            b".pytest.toml",
+            b"tox.ini",
+        ),
+        *(
+            b"tox.toml",
+            b"noxfile.py",
+            b".coveragerc",
+            b"codecov.yml",
+            b".codecov.yml",
+            b"phpunit.xml",
+        ),
+        *(b"phpunit.xml.dist", b".rspec", b"karma.conf.js", b".mocharc.json", b".mocharc.yml"),
+        *(
+            b".mocharc.js",
+            b".mocharc.cjs",
+            b"nextest.toml",
+            b"testng.xml",
+            b".nycrc",
+            b".runsettings",
+        ),
+    }
+)
+_TEST_RUNNERS: Final = re.compile(
+    rb"(?:jest|vitest|playwright|cypress|ava|wdio)\.(?:config|setup)(?:\.[\w-]+)?\.(?:[cm]?[jt]s|json)\Z"
+    rb"|[^/]*\.runsettings\Z"
+)
+_OF_TOOL: Final[dict[str, frozenset[bytes]]] = {
+    "ruff": frozenset({b"ruff.toml", b".ruff.toml"}),
+    "mypy": frozenset({b"mypy.ini", b".mypy.ini"}),
+    "pyright": frozenset({b"pyrightconfig.json"}),
+    "flake8": frozenset({b".flake8"}),
+    "pylint": frozenset({b".pylintrc", b"pylintrc"}),
+    "bandit": frozenset({b".bandit"}),
+    "eslint": frozenset({b".eslintrc", b".eslintrc.json", b".eslintrc.js", b".eslintrc.cjs", b".eslintrc.yml",
+                         b".eslintignore", b"eslint.config.js", b"eslint.config.mjs", b"eslint.config.ts"}),
+    "tsc": frozenset({b"tsconfig.json"}),
+    "biome": frozenset({b"biome.json", b"biome.jsonc"}),
+    "golangci-lint": frozenset({b".golangci.yml", b".golangci.yaml", b".golangci.toml"}),
+    "cargo": frozenset({b"clippy.toml", b".clippy.toml", b"rustfmt.toml", b".rustfmt.toml", b"deny.toml"}),
+    "gitleaks": frozenset({b".gitleaks.toml", b".gitleaksignore"}),
+    "rubocop": frozenset({b".rubocop.yml"}),
+    "just": frozenset({b"justfile", b"Justfile", b".justfile"}),
+    "task": frozenset({b"Taskfile.yml", b"Taskfile.yaml"}),
+    "rake": frozenset({b"Rakefile"}),
+    "ctest": frozenset({b"CTestTestfile.cmake"}),
+}  # fmt: skip
+_MAKEFILES: Final = (b"GNUmakefile", b"makefile", b"Makefile")
+_PY_TOOLS: Final = ("pytest", "coverage", "tox", "nox", "hatch")
+_JS_KEYS: Final = ("scripts", "jest", "mocha", "ava", "vitest", "nyc", "c8", "tap")
+_INI_TESTS: Final = re.compile(rb"tool:pytest|pytest|testenv.*|tox.*|coverage:.*|nosetests|aliases")
+_RULE: Final = re.compile(
+    rb"^([^\s#:=][^:=\n]*):(?![=:])([^\n]*)\n((?:\t[^\n]*\n?|[ ]*(?:#[^\n]*)?\n)*)", re.MULTILINE
+)
+_ASSIGNMENT: Final = re.compile(
+    rb"^[ ]*(?:export[ ]+|override[ ]+)*([\w.-]+)[ ]*[:?+!]{0,2}=[^\n]*", re.MULTILINE
+)
+_SEPARATORS: Final = ";&|()<>"
+
+Parts = Callable[[bytes], Any]
+
+
+def judge_gate_inputs(
+    paths: Sequence[bytes],
+    gates: Sequence[Gate],
+    changes: Sequence[TreeChange] | None,
+    read: ReadBlob | None,
+) -> list[Finding]:
+    """`policy.gate_input` for each such file. Without `changes` only files that matter as a whole are judged."""
+    words = [word for gate in gates for word in _words(gate)]
+    named = {_plain(word).encode("utf-8", "surrogateescape") for word in words}
+    tools = {word.rpartition("/")[2] for word in words}
+    whole = _ALWAYS.union(*(_OF_TOOL[t] for t in tools if t in _OF_TOOL))
+    found = []
+    for path in paths:
+        name = path.rpartition(b"/")[2]
+        if path in named and not path.endswith(b"/"):
+            found.append(Finding(_CODE, "a gate runs or reads it by name", path))
+        elif name in whole or _TEST_RUNNERS.match(name):
+            found.append(Finding(_CODE, "it says how tests or checks run", path))
+    if changes is not None and read is not None:
+        seen = {f.path for f in found}
+        for change in changes:
+            if change.path not in seen:
+                found += _judged_parts(change, read, words, tools)
+    return found
+
+
+def _words(gate: Gate) -> Iterator[str]:
+    """The words of a gate's command, and of a shell line that it gives to a shell."""
+    for argument in gate.run:
+        yield argument
+        if not gate.shell and not any(c in argument for c in " \n;&|"):
+            continue
+        try:
+            lexer = shlex.shlex(argument, posix=True, punctuation_chars=_SEPARATORS)
+            lexer.whitespace_split = True
+            yield from lexer
+        except ValueError:
+            yield from argument.split()
+
+
+def _plain(word: str) -> str:
+    """A word as a path of the tree: `./run.sh`, `--config=x.toml`, `tests/test_a.py::test_b`."""
+    if word.startswith("-") and "=" in word:
+        word = word.partition("=")[2]
+    return word.partition("::")[0].removeprefix("./")
+
+
+def _judged_parts(
+    change: TreeChange, read: ReadBlob, words: Sequence[str], tools: Iterable[str]
+) -> Iterator[Finding]:
+    """Files of which only a part matters: compares that part before and after."""
+    name = change.path.rpartition(b"/")[2]
+    parts: Parts | None = None
+    if name == b"pyproject.toml":
+        parts = _toml_parts(tools)
+    elif name == b"setup.cfg":
+        parts = _ini_parts(tools)
+    elif name == b"package.json":
+        parts = _json_parts
+    elif change.path in _MAKEFILES and "make" in tools:
+        targets = {w.encode() for w in words}
+        parts = lambda data: _recipes(data, targets)  # noqa: E731
+    if parts is None:
+        return
+    sides = [parts(read(oid)) if oid else None for oid in (change.old_oid, change.new_oid)]
+    if any(sides) and sides[0] != sides[1]:
+        yield Finding(_CODE, "the part of it that gates or tests use changes", change.path)
+
+
+def _toml_parts(tools: Iterable[str]) -> Parts:
+    wanted = {*_PY_TOOLS, *tools}
+
+    def parts(data: bytes) -> Any:
+        import tomllib
+
+        try:
+            tree = tomllib.loads(data.decode("utf-8", "replace"))
+        except (tomllib.TOMLDecodeError, RecursionError):
+            return data
+        table = tree.get("tool")
+        return {k: v for k, v in table.items() if k in wanted} if isinstance(table, dict) else {}
+
+    return parts
+
+
+def _ini_parts(tools: Iterable[str]) -> Parts:
+    names = {t.encode("utf-8", "surrogateescape") for t in tools}
+
+    def parts(data: bytes) -> Any:
+        pieces = re.split(rb"(?m)^\[([^\]\n]*)\][^\n]*\n?", data)
+        return {
+            name: body
+            for name, body in zip(pieces[1::2], pieces[2::2], strict=False)
+            if _INI_TESTS.fullmatch(name) or name in names or name.partition(b"-")[0] in names
+        }
+
+    return parts
+
+
+def _json_parts(data: bytes) -> Any:
+    try:
+        tree = json.loads(data)
+    except (ValueError, RecursionError):
+        return data
+    return {k: tree[k] for k in _JS_KEYS if k in tree} if isinstance(tree, dict) else {}
+
+
+def _recipes(data: bytes, targets: set[bytes]) -> Any:
+    """The rules that the targets need, and the variables that these use; all of it where it includes other files."""
+    if re.search(rb"(?m)^[ ]*-?s?include\b", data):
+        return data
+    joined = data.replace(b"\\\n", b" ") + b"\n"
+    rules: dict[bytes, list[bytes]] = {}
+    needs: dict[bytes, list[bytes]] = {}
+    for found in _RULE.finditer(joined):
+        for target in found[1].split():
+            rules.setdefault(target, []).append(found[0].strip())
+            needs.setdefault(target, []).extend(found[2].partition(b"#")[0].split())
+    variables: dict[bytes, list[bytes]] = {}
+    for line in _ASSIGNMENT.finditer(joined):
+        variables.setdefault(line[1], []).append(line[0])
+    wanted = targets & rules.keys() or {next(iter(rules), b"")}
+    waiting, used = list(wanted), set(wanted)
+    while waiting:
+        for need in needs.get(waiting.pop(), ()):
+            if need not in used:
+                used.add(need)
+                waiting.append(need)
+    texts = [text for target in sorted(used) for text in rules.get(target, ())]
+    return texts, _variables(texts, variables)
+
+
+def _variables(texts: list[bytes], variables: dict[bytes, list[bytes]]) -> list[bytes]:
+    """The assignments that these texts use, and those that the assignments use."""
+    seen: dict[bytes, None] = {}
+    waiting = list(texts)
+    while waiting:
+        for name in re.findall(rb"\$[({]([\w.-]+)", waiting.pop()):
+            if name not in seen:
+                seen[name] = None
+                waiting += variables.get(name, ())
+    return [line for name in seen for line in variables.get(name, ())]

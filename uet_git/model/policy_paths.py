@@ -1,0 +1,107 @@
+"""Which paths the presets protect, and which are tests, source, lock files: data, and one way to ask (DESIGN 7.4)."""
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final
+
+from uet_git.model import globs
+
+PROTECTED: Final = (
+    # what judges patches here
+    *("/uet.toml", "/hooks/", ".githooks/", ".husky/", "lefthook.yml", "lefthook.yaml"),
+    *(".pre-commit-config.yaml", ".pre-commit-config.yml", "prek.toml"),
+    # what continuous integration runs
+    *("/.github/workflows/", "/.github/actions/", "/.gitlab-ci.yml", "/.gitlab/ci/", "/.circleci/"),
+    *("/.travis.yml", "/.cirrus.yml", "/.drone.yml", "/.woodpecker/", "/.woodpecker.yml"),
+    *("/.buildkite/", "/.teamcity/", "/.semaphore/", "/.forgejo/workflows/", "/.gitea/workflows/"),
+    *("Jenkinsfile", "azure-pipelines.yml", "azure-pipelines.yaml", "/.azure-pipelines/"),
+    *("bitbucket-pipelines.yml", "appveyor.yml", ".appveyor.yml", "cloudbuild.yaml", "/.ci/"),
+    # what decides how git shows and keeps files, and who must look at them
+    *(".gitattributes", ".gitmodules", ".mailmap", "CODEOWNERS", "/.github/dependabot.yml"),
+)
+"""A pattern that begins with a slash fits from the top only, any other one at any depth."""
+SOURCES: Final = tuple(
+    f"*.{ending}"
+    for ending in (
+        *("py", "pyi", "pyx", "js", "jsx", "mjs", "cjs", "ts", "tsx", "vue", "svelte", "go", "rs"),
+        *("c", "h", "cc", "cpp", "cxx", "hh", "hpp", "m", "mm", "cs", "fs", "vb", "java", "kt"),
+        *("kts", "scala", "groovy", "swift", "dart", "rb", "php", "pl", "pm", "lua", "ex", "exs"),
+        *("erl", "hs", "ml", "clj", "jl", "r", "sh", "bash", "ps1", "sql", "zig", "nim"),
+    )
+)
+LOCKFILES: Final = frozenset(
+    {
+        *(b"package-lock.json", b"npm-shrinkwrap.json", b"yarn.lock", b"pnpm-lock.yaml"),
+        *(b"bun.lock", b"bun.lockb", b"deno.lock", b"poetry.lock", b"Pipfile.lock", b"uv.lock"),
+        *(b"pdm.lock", b"pixi.lock", b"conda-lock.yml", b"Cargo.lock", b"go.sum", b"go.work.sum"),
+        *(b"Gemfile.lock", b"composer.lock", b"mix.lock", b"pubspec.lock", b"Podfile.lock"),
+        *(b"Package.resolved", b"packages.lock.json", b"gradle.lockfile", b"flake.lock"),
+        *(b"Chart.lock", b".terraform.lock.hcl", b"MODULE.bazel.lock", b"rebar.lock"),
+        b"requirements.lock",
+    }
+)
+_TEST: Final = re.compile(
+    rb"(?:.*/)?(?:"
+    rb"(?:[Tt]ests?|__tests__|specs?|e2e)/.+|[^/]*[a-z.]Tests?/.+"
+    rb"|(?:test_[^/]*|[^/]*_(?:test|spec))\.[A-Za-z]+|[^/]*\.(?:test|spec)\.[cm]?[jt]sx?"
+    rb"|[^/]*[a-z0-9](?:Tests?|IT|Spec)\.(?:java|kt|kts|scala|groovy|cs|fs|vb|swift|php)"
+    rb"|tests?\.(?:py|sh|js|ts|rs|c|go)|conftest\.py)\Z",
+    re.DOTALL,
+)
+_SOURCE: Final = re.compile(
+    rb".*\.(?:" + b"|".join(s[2:].encode() for s in SOURCES) + rb")\Z", re.DOTALL
+)
+
+
+@lru_cache(maxsize=8192)
+def is_test(path: bytes) -> bool:
+    """Whether a path looks like a test, or a file that tests read."""
+    return _TEST.match(path) is not None
+
+
+@lru_cache(maxsize=8192)
+def is_source(path: bytes) -> bool:
+    """Whether a path looks like code; tests are code too."""
+    return _SOURCE.match(path) is not None
+
+
+def is_lockfile(path: bytes) -> bool:
+    """Whether a path is one that package managers write."""
+    return path.rpartition(b"/")[2] in LOCKFILES
+
+
+class Patterns:
+    """Path patterns that are asked about often: most paths are answered from memory."""
+
+    __slots__ = ("_known", "_match", "patterns")
+
+    def __init__(self, patterns: tuple[str, ...]) -> None:
+        self.patterns = patterns
+        self._match = globs.compiled(patterns).match
+        self._known: dict[bytes, bool] = {}
+
+    def __call__(self, path: bytes) -> bool:
+        """Whether a pattern fits the path."""
+        found = self._known.get(path)
+        if found is None:
+            if len(self._known) > 20_000:
+                self._known.clear()
+            found = self._known[path] = self._match(path) is not None
+        return found
+
+    def which(self, path: bytes) -> str:
+        """The first pattern that fits; empty if none does."""
+        return next((p for p in self.patterns if globs.any_match((p,), [path])), "")
+
+
+@lru_cache(maxsize=64)
+def matching(patterns: tuple[str, ...]) -> Patterns:
+    """The same object for the same patterns, so that its memory serves a whole series."""
+    return Patterns(patterns)
+
+
+def first(patterns: tuple[str, ...], paths: Iterable[bytes]) -> list[bytes]:
+    """The paths that fit."""
+    fits = matching(patterns)
+    return [p for p in paths if fits(p)]

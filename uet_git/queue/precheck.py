@@ -1,0 +1,89 @@
+"""precheck: judges patches as the queue would, and records nothing: no entry, no object (DESIGN 7.4)."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from uet_git.model import mail as mails
+from uet_git.model.policy import Effective
+from uet_git.model.records import Conflict, Finding, Mail, Oid, Patch
+from uet_git.plumbing import fallback
+from uet_git.project import Project
+from uet_git.queue import validate
+from uet_git.queue.options import Given, Options, Source
+from uet_git.queue.stage import Stager
+
+
+class Checked(NamedTuple):
+    """One patch. `applies` is None if it could not even be read; `findings` hold notes and conflicts too."""
+
+    source: str
+    mail: Mail
+    patch: Patch
+    applies: bool | None
+    findings: tuple[Finding, ...]
+
+    @property
+    def reason(self) -> str | None:
+        """The gravest finding that would keep it from landing; that it does not fit is none."""
+        return validate.blocking([f for f in self.findings if not f.code.startswith("apply.")])
+
+
+def check(
+    project: Project, sources: Sequence[Source], options: Options
+) -> tuple[Effective, list[Checked]]:
+    """The policy in force, and every patch judged on the target's tip with those before it that fit.
+
+    A patch that fits nowhere is judged by its own words. Raises: LooserThanBase, UsageError.
+    """
+    bench = _Bench(project, options)
+    found = []
+    for source in sources:
+        for piece in mails.split(source.data) if source.data else [b""]:
+            checked = bench.check(source.name, piece)
+            if not (checked.mail.is_cover and not checked.patch.changes):
+                found.append(checked)
+    return bench.policy, found
+
+
+class _Bench:
+    """The tree so far, and what all patches share."""
+
+    def __init__(self, project: Project, options: Options) -> None:
+        tip = project.tip(options.target)
+        self.project = project
+        self.options = options
+        self.settings = project.settings_at(tip)
+        self.stager = Stager(project, self.settings)
+        self.given = Given(
+            issue=options.issue,
+            phase_id=options.ids.get("phase_id"),
+            origin=options.origin,
+            scope=options.whole_scope or {},
+        )
+        self.policy = self.stager.judge.effective(self.given, strict=True)
+        self.tree = project.tip_tree(tip)
+
+    def check(self, name: str, piece: bytes) -> Checked:
+        limits, width = self.settings.limits, self.project.git.hex_length
+        scope = validate.patterns_of(self.options.whole_scope)
+        judged = validate.judge(piece, limits, width, scope)
+        patch, findings = judged.patch, list(judged.findings)
+        if not patch.changes:
+            return Checked(name, judged.mail, patch, None, tuple(findings))
+        given = self._given_with(judged.mail)
+        mark = self.project.objects.begin()
+        result = fallback.candidate(self.stager.composer, self.tree, patch, judged.mail.diff)
+        rules = self.policy.policy
+        if isinstance(result, Conflict):
+            self.project.objects.discard(mark)
+            more = self.stager.judge.staged(patch, given, None, found=rules)
+            return Checked(name, judged.mail, patch, False, (*findings, *result.findings, *more))
+        safety = self.stager.safety(self.tree, result)
+        findings += [*safety, *self.stager.judge.staged(patch, given, result, safety, rules)]
+        self.tree = Oid(result.tree)
+        return Checked(name, judged.mail, patch, True, tuple(dict.fromkeys(findings)))
+
+    def _given_with(self, mail: Mail) -> Given:
+        own = self.options.message
+        text = own.encode("utf-8", "backslashreplace") if own else mail.message
+        return self.given._replace(message=text)
