@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from uet_git.errors import UsageError
+from uet_git.errors import QueueBusy, UsageError
 from uet_git.ledger.entries import Entries, Move
 from uet_git.ledger.ledger import Writer
 from uet_git.model.entry import Entry
@@ -29,7 +29,7 @@ def drop(
 ) -> list[Entry]:
     """Drops an entry on request; its followers are quarantined. Returns those followers.
 
-    Raises: UsageError if the entry is over.
+    Raises: UsageError if the entry is over, QueueBusy if it is landing.
     """
     if entry.state not in MOVABLE:
         raise UsageError(
@@ -116,6 +116,11 @@ def with_added(entry: Entry, findings: Sequence[Finding]) -> list[dict[str, Any]
 
 
 def _drop(entry: Entry, code: str, detail: str) -> Move:
+    if (
+        entry.state == "verified"
+    ):  # its intent is written in the same transaction: the branch may have it already
+        why = f"change {entry.label} is landing right now"
+        raise QueueBusy(why, next=("uet-git", "apply"))
     columns = {"reason": code, "detail": detail}
     return Move(entry.entry_id, entry.state, "dropped", {"reason": code, "detail": detail}, columns)
 
