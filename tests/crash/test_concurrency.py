@@ -27,9 +27,17 @@ class Crowd:
 
     repo: Path
     until: float
+    least: int
     acknowledged: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
+
+    def goes_on(self) -> bool:
+        """Until the time is over; on a slow machine until enough was handed in, as the test is not about speed."""
+        now = time.monotonic()
+        return now < self.until or (
+            len(self.acknowledged) < 2 * self.least and now < self.until + 180
+        )
 
     def call(self, *args: str, codes: tuple[int, ...] = (0,)) -> bytes:
         done = subprocess.run(
@@ -50,7 +58,7 @@ class Crowd:
         """Hands in files of its own, and edits of one file that all edit."""
         chance = random.Random(worker)
         number = 0
-        while time.monotonic() < self.until:
+        while self.goes_on():
             paths = []
             for _ in range(PER_CALL):
                 number += 1
@@ -69,27 +77,27 @@ class Crowd:
                 self.acknowledged += [e["id"] for e in json.loads(out)]
 
     def applies(self) -> None:
-        while time.monotonic() < self.until:
+        while self.goes_on():
             self.call("apply", "--json", codes=(0, 1))
 
     def looks(self) -> None:
         """Reading never gets in the way, and is never in it."""
-        while time.monotonic() < self.until:
+        while self.goes_on():
             for args in (("list", "--json"), ("status", "--json")):
                 json.loads(self.call(*args))
             time.sleep(0.5)
 
     def collects_garbage(self) -> None:
-        while time.monotonic() < self.until:
+        while self.goes_on():
             git(self.repo, "gc", "-q")
             time.sleep(1.5)
 
 
-def _crowd(tmp_path: Path, seconds: float) -> Crowd:
+def _crowd(tmp_path: Path, seconds: float, least: int) -> Crowd:
     repo = make_repo(tmp_path / "repo", {"shared.txt": SHARED})
     git(repo, "config", "gc.autoDetach", "false")
     uet(repo, "status")
-    crowd = Crowd(repo, time.monotonic() + seconds)
+    crowd = Crowd(repo, time.monotonic() + seconds, least)
     work: list[Callable[[], None]] = [lambda n=n: crowd.submits(n) for n in range(SUBMITTERS)]  # type: ignore[misc]
     work += [crowd.applies] * APPLIERS + [crowd.looks, crowd.collects_garbage]
     threads = [threading.Thread(target=w) for w in work]
@@ -101,7 +109,7 @@ def _crowd(tmp_path: Path, seconds: float) -> Crowd:
     return crowd
 
 
-def _check(crowd: Crowd, least: int) -> None:
+def _check(crowd: Crowd) -> None:
     repo = crowd.repo
     assert crowd.wrong == []
     with Project.open(str(repo)) as project:
@@ -122,7 +130,7 @@ def _check(crowd: Crowd, least: int) -> None:
         assert {entry: commit for commit, entry in landed} == {
             e.entry_id: e.commit_id for e in entries if e.state == "committed"
         }
-        assert len(landed) >= least, crowd.calls
+        assert len(landed) >= crowd.least, crowd.calls
         patches = [
             project.ledger.entries.patch(by_id[entry].patch_id).content for _, entry in landed
         ]
@@ -137,12 +145,12 @@ def _check(crowd: Crowd, least: int) -> None:
 
 
 def test_a_crowd(tmp_path: Path) -> None:
-    _check(_crowd(tmp_path, 10), 30)
+    _check(_crowd(tmp_path, 10, 30))
 
 
 @pytest.mark.nightly
 def test_a_crowd_for_a_minute(tmp_path: Path) -> None:
-    _check(_crowd(tmp_path, 60), 200)
+    _check(_crowd(tmp_path, 60, 200))
 
 
 def test_a_second_apply_waits_and_says_so_or_does_not_wait(tmp_path: Path) -> None:
