@@ -487,3 +487,18 @@ def test_binary_ids_are_those_of_the_repository() -> None:
         patchfile.read(binary_patch(GOOD_LITERAL), LIMITS, hex_length=64).findings[0].code
         == "parse.header"
     )
+
+
+@pytest.mark.parametrize("damage", [b'"\n', b"\r\n", b"-\n"])
+def test_a_line_of_a_binary_hunk_without_data_is_damage(damage: bytes) -> None:
+    """git stops reading there, and says nothing about what it left out."""
+    head = b"diff --git a/b b/b\nindex %b..%b 100644\nGIT binary patch\n" % (b"1" * 40, b"2" * 40)
+    literal = b"literal 0\nHcmV?d00001\n"
+    assert not patchfile.read(head + literal + b"\n" + literal + b"\n", LIMITS).findings
+    for body in (
+        literal + damage + b"\n" + literal + b"\n",
+        literal + b"\n" + literal + damage + b"\n",
+        literal + b"\nliteral x\nHcmV?d00001\n\n",
+    ):
+        found = patchfile.read(head + body, LIMITS)
+        assert [f.code for f in found.findings] == ["parse.binary"]

@@ -9,6 +9,10 @@ from uet_git.model.refusal import Refused
 
 INTRO: Final = b"GIT binary patch\n"
 _METHOD: Final = re.compile(rb"(literal|delta) ([0-9]{1,19})\n")
+_METHODS: Final = (
+    b"literal ",
+    b"delta ",
+)  # so much and git takes it for a second hunk, which must then be whole
 _ALPHABET: Final = (
     b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~"
 )
@@ -27,7 +31,7 @@ def read_binary(data: bytes, at: int, room: int) -> tuple[BinaryHunk, int, int]:
     the bytes that were declared. Raises: Refused.
     """
     forward, end, used = _hunk(data, at, room)
-    if _METHOD.match(data, end):
+    if data.startswith(_METHODS, end):
         _, end, more = _hunk(data, end, room - used)
         used += more
     return forward, end, used
@@ -111,7 +115,7 @@ def _decode(text: bytes, at: int) -> bytes:
     for line in text[usual:].split(b"\n") if usual < len(text) else ():
         length = _LENGTHS.get(line[0], 0) if line else 0
         whole = (len(line) - 1) // 5 * 4
-        if len(line) % 5 != 1 or not whole - 4 < length <= whole:
+        if len(line) % 5 != 1 or not length or not whole - 4 < length <= whole:
             raise Refused("parse.binary", "a line has the wrong length", at)
         groups.append(line[1:])
         pieces.append((length, whole))
