@@ -49,9 +49,6 @@ STRICTER: dict[str, str] = {
     "content.nul": "git takes NUL bytes in text",
     "mode.unknown": "git overlooks a mode that it does not know",
     "path.absolute": "git makes an absolute path relative by `-p1`",
-    "path.traversal": "git refuses such a path only when it writes the file",
-    "path.dotgit": "git refuses such a path only when it writes the file",
-    "path.empty": "git squashes what stands between two slashes",
     "apply.postimage": "git does not compare a text's result with the id that the patch names",
     "apply.preimage": "git does not need the id of a text that it changes",
     "content.mismatch": "git takes a change whose result is not what the patch names",
@@ -164,11 +161,14 @@ def listed(this: Example, patch: Patch, outcome: Conflict | Finding) -> bool:
         return True
     if finding.code == "apply.already_applied":  # git makes nothing of it
         return this.verdict == this.onto_id
-    if (
-        finding.code == "apply.exists"
-    ):  # git fills an empty file by a diff without `diff --git` that has no old lines
-        either = [c for c in patch.changes if c.op == "add" and c.old_path == finding.path]
-        return bool(either) and this.onto[finding.path or b""][1] == b""
+    changes = [c for c in patch.changes if c.path == finding.path]
+    if finding.code == "apply.wrong_mode":
+        # git overlooks a mode behind what is too long to be an id
+        return any(c.old_oid is None for c in changes)
+    if finding.code == "apply.exists":
+        # without `diff --git`, a change without old lines fills an empty file for git
+        fills = any(c.op == "add" and c.old_path == c.new_path for c in changes)
+        return fills and this.onto[finding.path or b""][1] == b""
     hunks = [h for c in patch.changes for h in c.hunks if h.line == finding.line]
     bare = all((not h.leading and not h.trailing) or not h.old.endswith(b"\n") for h in hunks)
     # git puts a hunk without context at the end, and one that ends without a line feed before a longer line
@@ -247,7 +247,7 @@ def test_a_seeded_slice(memory: Path) -> None:
     counts: Counter[str] = Counter()
     world = make_world(memory, range(500_000, 500_120))
     assert check(world, random.Random(1), 5, counts) == []
-    assert counts["taken"] > 60
+    assert counts["taken"] > 25
     assert counts["refused"] > 200
     assert counts["repaired"] > 5
 
