@@ -272,7 +272,7 @@ TABLE: tuple[Bad, ...] = (
     Bad("a patch that does not fit", _file("old.patch", mail("X", diff("a.txt", b"1\n2\n3\n", b"1\n3\n"))), 1,
         "apply.conflict", outcome=True),
     Bad("a patch that leads out", _file("out.patch", mail("X", diff("../x", None, b"x\n"))), 1, "path.traversal", outcome=True),
-    Bad("a cut patch", _file("cut.patch", GOOD[:GOOD.index(b" three")]), 1, "parse.truncated", outcome=True),
+    Bad("a cut patch", _file("cut.patch", GOOD[: GOOD.index(b" three") + 2]), 1, "parse.truncated", outcome=True),
     Bad("an unreadable file", unreadable, 2, "input.unreadable", ("secret.patch",)),
     Bad("a missing file", _args("apply", "../gone.patch"), 2, "input.unreadable", ("gone.patch",)),
     Bad("a missing file to submit", _args("submit", "../gone.patch"), 2, "input.unreadable", ("gone.patch",)),
