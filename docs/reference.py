@@ -77,8 +77,8 @@ Read from the tip of the branch that a patch lands on. Patterns are those of `.g
 WHY = """\
 ## Reasons
 
-Why an entry is where it is. `N` in a command stands for its number. A person may one day waive those marked so; this
-release has no command for it.
+Why an entry is where it is. `N` in a command stands for its number. A person may waive those marked so with
+`uet-git release`.
 """
 
 

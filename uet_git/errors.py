@@ -262,6 +262,13 @@ class NeedsPerson(UetError):
     exit_code = 2
 
 
+class NotWaivable(UsageError):
+    """That finding cannot be waived."""
+
+    code = "policy.not_waivable"
+    default_next = ("uet-git", "list")
+
+
 class SchemaMismatch(UetError):
     """A document does not satisfy its schema."""
 

@@ -39,6 +39,7 @@ CALLS: dict[str, list[tuple[tuple[str, ...], str]]] = {
     "run": [(("run", "list"), "run_list.v1")],
     "drop": [(("drop", "4"), "entry_list.v1"), (("drop", "--dry-run", "4"), "entry_list.v1")],
     "retry": [(("retry", "2"), "entry_list.v1"), (("retry", "3", "--dry-run"), "entry_list.v1")],
+    "release": [(("release", "5", "--reason", ESCAPE), "entry_list.v1"), (("release", "5", "--dry-run", "--reason", "x"), "entry_list.v1")],
     "pause": [(("pause", "--reason", ESCAPE), ""), (("pause", "--reason", "x", "--dry-run"), "")],
     "resume": [(("resume",), ""), (("resume", "--dry-run"), "")],
     "init": [(("init",), "init.v1"), (("init", "--dry-run"), "init.v1")],
@@ -66,6 +67,9 @@ WRONG: tuple[tuple[str, ...], ...] = (
     ("drop", "1"),
     ("drop", "99"),
     ("retry", "1"),
+    ("release", "1", "--reason", "x"),
+    ("release", "3", "--reason", "x"),
+    ("release", "5"),
     ("wait", "99"),
     ("run", "show", "ZZZ"),
     ("pause",),
@@ -78,7 +82,7 @@ WRONG: tuple[tuple[str, ...], ...] = (
 
 @pytest.fixture(scope="module")
 def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Change 1 landed, 2 failed to apply, 3 was quarantined by a gate, 4 is queued; all of them with hostile names."""
+    """Change 1 landed, 2 failed to apply, 3 was quarantined by a gate, 4 is queued, 5 was quarantined for its path; all of them with hostile names."""
     home = tmp_path_factory.mktemp("json")
     repo = make_repo(home / "repo", {"a.txt": BASE, "b.txt": BASE, "c.txt": BASE, "d.txt": BASE})
     text = b"version = 1\n[gates.g]\nkind = 'custom'\nshell = '! grep -q bad c.txt'\n"
@@ -94,6 +98,8 @@ def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
         uet(repo, "apply", f"../{name}", code=None)
     (home / "4").write_bytes(mail(f"Change 4 {ESCAPE}", diff("d.txt", BASE, b"1\n")))
     uet(repo, "submit", "../4")
+    (home / "5").write_bytes(mail(f"Change 5 {ESCAPE}", diff("aux.txt", None, b"1\n")))
+    uet(repo, "submit", "../5", code=1)
     (home / "new.patch").write_bytes(mail(f"New {ESCAPE}", diff("new.txt", None, b"new\n")))
     return repo
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from uet_git import errors
 from uet_git.cli import main
 from uet_git.model.reasons import REASONS
 
@@ -39,7 +40,8 @@ def test_guides_name_only_what_there_is(name: str) -> None:
     assert verbs <= set(main.COMMANDS), verbs - set(main.COMMANDS)
     kinds = "parse|path|mode|content|size|apply|gate|policy"
     codes = set(re.findall(rf"`((?:{kinds})\.[a-z_]+)`", text))
-    assert codes <= set(REASONS) | {"policy.needs_person"}, codes - set(REASONS)
+    known = {*REASONS, *(getattr(e, "code", "") for e in vars(errors).values())}
+    assert codes <= known, codes - known
     for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
         assert (ROOT / name).parent.joinpath(link).exists(), link
 

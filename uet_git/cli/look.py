@@ -210,7 +210,7 @@ def show(entry: str, only_patch: bool, as_json: bool, quiet: bool) -> int:
         found = arguments.chosen(project, [entry])[0]
         stored = project.ledger.entries.patch(found.patch_id)
         if only_patch and not as_json:
-            patchview.raw(stored.content or b"")
+            patchview.raw(out, stored.content or b"")
             return 0
         viewer = views.Viewer(project)
         events = project.ledger.events_of(entry=found.entry_id)

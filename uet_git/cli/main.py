@@ -23,6 +23,7 @@ COMMANDS: Final[dict[str, str]] = {
     "run": "look:run",
     "drop": "decide:drop",
     "retry": "decide:retry",
+    "release": "release:release",
     "pause": "decide:pause",
     "resume": "decide:resume",
     "init": "setup:init",

@@ -1,5 +1,6 @@
 """Shows one entry with its diff to a person: escaped, coloured where wanted, hunks read by unidiff."""
 
+import re
 import sys
 from typing import Any
 
@@ -11,10 +12,16 @@ from uet_git.project import Project
 
 SHOWN_BYTES = 1024 * 1024
 LINES = 400
+WIDEST = 10_000
+_SLOW = re.compile(rb"^Binary files [^\n]{1000}", re.MULTILINE)  # unidiff: seconds for such a line
 
 
-def raw(content: bytes) -> None:
-    """The patch byte for byte on stdout; it is asked for by name, to be piped."""
+def raw(out: Output, content: bytes) -> None:
+    """The patch byte for byte on stdout, as it is asked for by name, to be piped; on a terminal it is shown."""
+    if sys.stdout.isatty():
+        for text in content.removesuffix(b"\n").split(b"\n"):
+            out.text(display.shown(text, WIDEST))
+        return
     sys.stdout.flush()
     sys.stdout.buffer.write(content)
     sys.stdout.buffer.flush()
@@ -116,11 +123,11 @@ def _diff(out: Output, title: str, content: bytes | None, whole: str) -> None:
     if len(content) > SHOWN_BYTES:
         out.text(f"  {len(content)} bytes, too long to show; {whole}")
         return
-    for text, colour in _lines(content)[:LINES]:
+    lines = _lines(content)
+    for text, colour in lines[:LINES]:
         out.text("  " + out.paint(display.shown(text.rstrip("\r\n"), 300), colour))
-    hidden = len(_lines(content)) - LINES
-    if hidden > 0:
-        out.text(f"  ... {hidden} more lines")
+    if len(lines) > LINES:
+        out.text(f"  ... {len(lines) - LINES} more lines")
 
 
 def _lines(content: bytes) -> list[tuple[str, str]]:
@@ -129,10 +136,12 @@ def _lines(content: bytes) -> list[tuple[str, str]]:
     from unidiff.patch import PatchSet
 
     text = content.decode("utf-8", "surrogateescape")
+    if _SLOW.search(content):
+        return [(line, "0") for line in text.split("\n")]
     try:
         patch = PatchSet(text)
     except (UnidiffParseError, ValueError, IndexError):
-        return [(line, "0") for line in text.splitlines()]
+        return [(line, "0") for line in text.split("\n")]
     found: list[tuple[str, str]] = []
     for file in patch:
         found.append((f"{file.path}  +{file.added} -{file.removed}", "1"))
@@ -142,4 +151,4 @@ def _lines(content: bytes) -> list[tuple[str, str]]:
                 (f"{line.line_type}{line.value}", {"+": "32", "-": "31"}.get(line.line_type, "0"))
                 for line in hunk
             ]
-    return found or [(line, "0") for line in text.splitlines()]
+    return found or [(line, "0") for line in text.split("\n")]

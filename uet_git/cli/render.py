@@ -35,14 +35,17 @@ class Output:
         self.width = _width()
 
     def text(self, text: str = "") -> None:
-        """One line of result for people."""
+        """One line of result for people. Whatever slipped into it, nothing but our colours reaches a terminal."""
         if not self.as_json:
-            _write(sys.stdout, text + "\n")
+            _write(sys.stdout, display.harmless(text, colours=self.colour) + "\n")
 
     def document(self, document: Any) -> None:
         """The one JSON document of this call."""
         if self.as_json:
-            _write(sys.stdout, json.dumps(document, indent=2, ensure_ascii=True) + "\n")
+            text = json.dumps(document, indent=2, ensure_ascii=True)
+            _write(
+                sys.stdout, text.replace("\x7f", "\\u007f") + "\n"
+            )  # the one control that json leaves
 
     def notice(self, text: str) -> None:
         """Something to know, on stderr."""
@@ -52,7 +55,7 @@ class Output:
     def again(self, text: str) -> None:
         """Rewrites the live line."""
         if self.live:
-            _write(sys.stdout, "\r\x1b[K" + text[: self.width - 1])
+            _write(sys.stdout, "\r\x1b[K" + display.harmless(text)[: self.width - 1])
 
     def clear(self) -> None:
         """Removes the live line."""
@@ -83,9 +86,7 @@ class Output:
 
 def command(argv: Sequence[str]) -> str:
     """argv as a line to type."""
-    import shlex
-
-    return display.line(shlex.join(argv))
+    return display.command(tuple(argv))
 
 
 def failure(out: Output, code: str, message: str, next_: Sequence[str]) -> None:

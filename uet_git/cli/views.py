@@ -8,6 +8,7 @@ from typing import Any
 from uet_git.model import display, order
 from uet_git.model.entry import PRIORITIES, Entry, Event, Run, Step, StoredPatch, StoredRepair
 from uet_git.model.reasons import REASONS, next_command
+from uet_git.model.waivers import can_waive
 from uet_git.project import Project
 
 
@@ -30,6 +31,7 @@ class Viewer:
                 "reason": entry.reason,
                 "detail": entry.detail,
                 "findings": entry.findings,
+                "waived": entry.waived or [],
             },
             **{"title": entry.title, "message": entry.message, "author": author(entry)},
             **{"submitter": entry.submitter, "origin": entry.origin, "issue": entry.issue},
@@ -71,8 +73,19 @@ class Viewer:
             return [first] if first else [["uet-git", "apply", entry.label]]
         if entry.state == "quarantined" or entry.state == "apply_failed":
             again = [["uet-git", "retry", entry.label]] if can_retry(entry) else []
-            return [["uet-git", "show", entry.label], *again, ["uet-git", "drop", entry.label]]
+            look, drop = (["uet-git", verb, entry.label] for verb in ("show", "drop"))
+            return [look, *again, *self._release(entry), drop]
         return [["uet-git", "show", entry.label]]
+
+    def _release(self, entry: Entry) -> list[list[str]]:
+        """How a person lets a quarantined entry go on, if one may."""
+        if entry.state != "quarantined" or self.project.actor.startswith("agent:"):
+            return []
+        repaired = entry.reason == "parse.repairable"
+        if not repaired and not can_waive(entry):
+            return []
+        how = ["--repaired"] if repaired else []
+        return [["uet-git", "release", entry.label, *how, "--reason", "why it may land"]]
 
 
 def can_retry(entry: Entry) -> bool:

@@ -26,13 +26,17 @@ _NEW: Final = tuple(c for c in _COLUMNS if c != "seq")
 
 
 class Move(NamedTuple):
-    """One move of one entry. `payload` goes into the event beside from and to; `columns` are set on the row."""
+    """One move of one entry. `payload` goes into the event beside from and to; `columns` are set on the row.
+
+    `kind` is the event's; None: the one of the state.
+    """
 
     entry_id: str
     frm: str
     to: str
     payload: dict[str, Any]
     columns: dict[str, Any]
+    kind: str | None = None
 
 
 def entry_of(row: Sequence[Any]) -> Entry:
@@ -238,14 +242,10 @@ class EntryWriter:
         for move in moves:
             states.advance("entry", move.frm, move.to)
             payload = {"from": move.frm, "to": move.to, **move.payload}
-            kind = (
-                "patch_requeued"
-                if move.frm in ("applied", "verified") and move.to == "queued"
-                else None
-            )
-            seq = self._chain.add(
-                kind or KIND_OF_STATE[move.to], payload, run=run, entry=move.entry_id
-            )
+            kind = move.kind or KIND_OF_STATE[move.to]
+            if move.frm in ("applied", "verified") and move.to == "queued":
+                kind = "patch_requeued"
+            seq = self._chain.add(kind, payload, run=run, entry=move.entry_id)
             names = tuple(move.columns)
             if not groups or groups[-1][0] != names:
                 groups.append((names, []))
@@ -264,9 +264,10 @@ class EntryWriter:
         columns: dict[str, Any],
         payload: dict[str, Any],
         run: str | None = None,
+        kind: str = "patch_amended",
     ) -> None:
         """Sets columns that are not the state, with an event that says what changed."""
-        seq = self._chain.add("patch_amended", payload, run=run, entry=entry_id)
+        seq = self._chain.add(kind, payload, run=run, entry=entry_id)
         self._chain.flush()
         sets = "".join(f", {n} = ?" for n in columns)
         self._db.execute(

@@ -51,7 +51,7 @@ _ALL: Final[tuple[Reason, ...]] = (
     Reason("parse.no_message", _D, "The mail has neither a subject nor a body for the commit message."),
     Reason("parse.merge_in_range", _D, "The commit range contains a merge."),
     Reason("parse.series", _D, "The series is not complete: parts are missing or doubled."),
-    Reason("parse.repairable", _Q, "The diff is malformed but readable; a repaired reading can be offered.", True),
+    Reason("parse.repairable", _Q, "The diff is malformed but readable; a repaired reading can be offered."),
     Reason("path.traversal", _D, "A path leads out of the repository."),
     Reason("path.absolute", _D, "A path is absolute."),
     Reason("path.dotgit", _D, "A path names .git in some spelling."),

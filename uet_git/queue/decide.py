@@ -28,7 +28,7 @@ def drop(project: Project, entries: Sequence[Entry], reason: str) -> list[Entry]
 
 
 def retry(project: Project, entries: Sequence[Entry]) -> list[Entry]:
-    """Queues entries again. What was set aside is judged anew; nothing is waived.
+    """Queues entries again. What was set aside is judged anew; nothing more is waived than a person did before.
 
     Raises: UsageError if one is neither quarantined nor apply_failed.
     """
@@ -39,7 +39,7 @@ def retry(project: Project, entries: Sequence[Entry]) -> list[Entry]:
                 next=("uet-git", "show", entry.label),
             )
         _still_held(project, entry)
-    judged = {e.entry_id: _judge_again(project, e) for e in entries}
+    judged = {e.entry_id: _without_waived(e, _judge_again(project, e)) for e in entries}
     moves: list[Move] = []
     for entry in entries:
         clear = {"reason": None, "detail": None}
@@ -73,8 +73,7 @@ def _still_held(project: Project, entry: Entry) -> None:
     look = ("uet-git", "show", entry.label)
     if entry.reason == "queue.dropped_before":
         raise UsageError(
-            f"a person dropped change {entry.label} before; trying again cannot lift that",
-            next=look,
+            f"a person dropped change {entry.label} before; only `release` lifts that", next=look
         )
     if entry.reason in ("queue.dependency_dropped", "queue.series_incomplete"):
         needed = [project.ledger.entries.revision(n) for n in entry.depends_on]
@@ -91,6 +90,11 @@ def _still_held(project: Project, entry: Entry) -> None:
             raise UsageError(
                 f"change {entry.label} waits for {', '.join(lost)}, which was dropped", next=look
             )
+
+
+def _without_waived(entry: Entry, found: validate.Judgement) -> validate.Judgement:
+    waived = entry.waived or ()
+    return found._replace(findings=tuple(f for f in found.findings if f.code not in waived))
 
 
 def _judge_again(project: Project, entry: Entry) -> validate.Judgement:

@@ -1,0 +1,12 @@
+"""person: decisions that are a person's; a guard rail, as nothing proves who types (DESIGN 6)."""
+
+from collections.abc import Sequence
+
+from uet_git.errors import NeedsPerson
+from uet_git.project import Project
+
+
+def need(project: Project, what: str, next_: Sequence[str]) -> None:
+    """Lets everybody but an agent decide `what`. Raises: NeedsPerson with the command that helps."""
+    if project.actor.startswith("agent:"):
+        raise NeedsPerson(f"{project.actor} cannot {what}", next=next_)
