@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +24,7 @@ import pytest
 from tests import treegen
 from tests.treegen import Example
 from uet_git.model import patchfile, repair
-from uet_git.model.records import Composed, Conflict, Finding, Oid, Patch
+from uet_git.model.records import Composed, Conflict, Finding, Hunk, Oid, Patch
 from uet_git.model.repair import Repaired
 from uet_git.model.settings import Limits
 from uet_git.plumbing.git import discover
@@ -159,9 +159,10 @@ def listed(this: Example, patch: Patch, outcome: Conflict | Finding) -> bool:
     finding = outcome if isinstance(outcome, Finding) else outcome.findings[0]
     if finding.code in STRICTER:
         return True
-    if finding.code == "apply.already_applied":  # git makes nothing of it
-        return this.verdict == this.onto_id
     changes = [c for c in patch.changes if c.path == finding.path]
+    if finding.code == "apply.already_applied":
+        # git makes nothing of it, or takes a hunk without a firm place a second time
+        return this.verdict == this.onto_id or _bare([h for c in patch.changes for h in c.hunks])
     if finding.code == "apply.wrong_mode":
         # git overlooks a mode behind what is too long to be an id
         return any(c.old_oid is None for c in changes)
@@ -169,10 +170,16 @@ def listed(this: Example, patch: Patch, outcome: Conflict | Finding) -> bool:
         # without `diff --git`, a change without old lines fills an empty file for git
         fills = any(c.op == "add" and c.old_path == c.new_path for c in changes)
         return fills and this.onto[finding.path or b""][1] == b""
-    hunks = [h for c in patch.changes for h in c.hunks if h.line == finding.line]
-    bare = all((not h.leading and not h.trailing) or not h.old.endswith(b"\n") for h in hunks)
     # git puts a hunk without context at the end, and one that ends without a line feed before a longer line
-    return finding.code == "apply.conflict" and bool(hunks) and bare
+    hunks = [h for c in patch.changes for h in c.hunks if h.line == finding.line]
+    return finding.code == "apply.conflict" and _bare(hunks)
+
+
+def _bare(hunks: Sequence[Hunk]) -> bool:
+    """All hunks lack context, or a line feed at the end of their old lines; there are some."""
+    return bool(hunks) and all(
+        (not h.leading and not h.trailing) or not h.old.endswith(b"\n") for h in hunks
+    )
 
 
 def differences(
