@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from uet_git.errors import (
+    ConfigError,
     DetachedHead,
     LedgerMissing,
     LedgerOnNetwork,
@@ -23,7 +24,7 @@ from uet_git.host import files, process
 from uet_git.host.clock import Clock
 from uet_git.ledger import ledger as ledgers
 from uet_git.ledger.ledger import Ledger
-from uet_git.model.records import Oid, Patch
+from uet_git.model.records import EXECUTABLE, REGULAR, Oid, Patch
 from uet_git.model.settings import Settings
 from uet_git.plumbing import git as gits
 from uet_git.plumbing import refs
@@ -323,7 +324,15 @@ class Project:
             return None
         tree = self.objects.tree(self.tree_of(tip))
         entry = tree.get(CONFIG_FILE.encode())
-        return Oid(entry[1]) if entry is not None and entry[0] in (0o100644, 0o100755) else None
+        if entry is None:
+            return None
+        if entry[0] not in (REGULAR, EXECUTABLE):
+            # Read as "no gates", a link here would let everything through (P6).
+            raise ConfigError(
+                f"{CONFIG_FILE} on the branch is not a regular file",
+                next=("git", "log", CONFIG_FILE),
+            )
+        return Oid(entry[1])
 
     def tree_of(self, commit: Oid) -> Oid:
         """The tree of a commit."""

@@ -3,7 +3,9 @@
 import gc
 import importlib
 import os
+import signal
 import sys
+import threading
 from typing import Any, Final
 
 import click
@@ -91,6 +93,9 @@ def run(argv: list[str]) -> int:
     """Runs one command line and returns its exit code (DESIGN 14)."""
     out = Output(as_json="--json" in argv, quiet=True)
     # Few cycles are made, and the default thresholds walk tens of thousands of parsed hunks over and over.
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, _terminate)
     gc.freeze()
     gc.set_threshold(100_000, 20, 20)
     try:
@@ -101,6 +106,14 @@ def run(argv: list[str]) -> int:
         return exc.exit_code
     except click.exceptions.Exit as exc:
         return exc.exit_code
+    except Terminated as exc:
+        failure(
+            out,
+            "terminated",
+            "ended by a signal; what was reported done is done",
+            ("uet-git", "status"),
+        )
+        return 128 + exc.number
     except (click.Abort, KeyboardInterrupt):
         failure(
             out, "interrupted", "interrupted; what was reported done is done", ("uet-git", "status")
@@ -125,6 +138,18 @@ def run(argv: list[str]) -> int:
             ("uet-git", "doctor"),
         )
         return BUG
+
+
+class Terminated(KeyboardInterrupt):
+    """A signal that asks to end, taken as Ctrl-C is: gates are killed, the run is closed."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(number)
+
+
+def _terminate(number: int, frame: object) -> None:  # noqa: ARG001 - signal's signature
+    raise Terminated(number)
 
 
 def _help_for(exc: click.ClickException) -> tuple[str, ...]:

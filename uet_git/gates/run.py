@@ -64,8 +64,11 @@ def run(
     clock: Clock,
     tree: str = "",
     extra_env: Mapping[str, str] | None = None,
+    keep_fds: Sequence[int] = (),
 ) -> GateResult:
     """Runs a gate in `tree_dir`; `scratch_home` becomes its HOME (made if absent).
+
+    It inherits `keep_fds`: the lock of its folder is then held for as long as any of its processes lives.
 
     The state is passed (exit 0), skipped (125, or no changed path fits `paths`), error (127, 126 or
     not startable: never a pass), timeout or failed. Raises: DiskFull, IoFailed.
@@ -92,6 +95,7 @@ def run(
         env=env,
         timeout=gate.timeout,
         log_path=log_path,
+        keep_fds=keep_fds,
     )
     seconds = clock.monotonic() - began
     state, detail = _judged(gate, ended)

@@ -7,7 +7,7 @@ import datetime as dt
 from collections.abc import Callable
 from typing import NamedTuple
 
-from uet_git.host import files
+from uet_git.host import files, process
 from uet_git.ledger import connection
 from uet_git.ledger.ledger import Writer
 from uet_git.model.entry import Entry, Landing
@@ -161,6 +161,9 @@ def _close_dead(project: Project, run: str) -> None:
     dead = [r for r in _dead_runs(project) if r != run]
     if not dead:
         return
+    for pid, boot in map(project.ledger.process_of, dead):
+        if pid > 0 and boot == files.boot_id():
+            process.end_leftovers(pid)
     with project.ledger.write() as write:
         for run_id in dead:
             for gate in project.ledger.gates_of(run=run_id):

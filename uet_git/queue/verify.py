@@ -13,7 +13,7 @@ from uet_git.model.entry import Entry
 from uet_git.model.records import Finding, Gate, GateResult, Oid
 from uet_git.model.settings import Settings
 from uet_git.plumbing.refs import ANY, RefUpdate, entry_ref
-from uet_git.plumbing.scratch import ScratchPool
+from uet_git.plumbing.scratch import Scratch, ScratchPool
 from uet_git.project import Project
 from uet_git.queue import land, set_aside
 from uet_git.queue.progress import Listener
@@ -77,7 +77,7 @@ class Verifier:
                     if used and gate_run.concerns(gate, paths):
                         scratch.fill(tree)  # a formatter before it may have written there
                     used = used or gate_run.concerns(gate, paths)
-                    result = self._run_one(gate, candidate.entry, tree, scratch.path, paths)
+                    result = self._run_one(gate, candidate.entry, scratch, tree, paths)
                 else:
                     self._record_blocked(gate, candidate.entry, tree, result)
                 results[gate.name] = result
@@ -88,6 +88,11 @@ class Verifier:
         applied = [c for c in candidates if c.state == "applied"]
         if applied:
             with self.project.ledger.write() as write:
+                found = self.project.ledger.entries.by_ids([c.entry.entry_id for c in applied])
+                there = {
+                    e.entry_id for e in found if e.state == "applied"
+                }  # one may have been dropped
+                applied = [c for c in applied if c.entry.entry_id in there]
                 land.requeue(
                     write, [(c.entry, "applied") for c in applied], "queue.tip_moved", self.run
                 )
@@ -115,7 +120,7 @@ class Verifier:
         self._unpin([candidate])
 
     def _run_one(
-        self, gate: Gate, entry: Entry, tree: Oid, folder: str, paths: Sequence[bytes]
+        self, gate: Gate, entry: Entry, scratch: Scratch, tree: Oid, paths: Sequence[bytes]
     ) -> GateResult:
         project = self.project
         with project.ledger.write() as write:
@@ -128,7 +133,8 @@ class Verifier:
         self.listener.gate_started(entry, gate.name)
         result = gate_run.run(
             gate,
-            tree_dir=folder,
+            tree_dir=scratch.path,
+            keep_fds=(scratch.lock_fd,),
             scratch_home=os.path.join(self._base(), "home"),
             log_path=str(self._log(gate_id)),
             changed_paths=paths,

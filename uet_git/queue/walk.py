@@ -1,13 +1,12 @@
 """walk: one pass over the line of one target: stage, verify, land, set aside (DESIGN 5, 10)."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from uet_git.errors import TipMoving
+from uet_git.errors import StaleMove, TipMoving
 from uet_git.ledger.entries import Move
 from uet_git.ledger.runs import Attempt
-from uet_git.model import order
-from uet_git.model.entry import Entry, Series
+from uet_git.model.entry import Entry
 from uet_git.model.reasons import Gravity
 from uet_git.model.records import Finding, Oid
 from uet_git.plumbing import difference
@@ -15,6 +14,7 @@ from uet_git.project import Project
 from uet_git.queue import set_aside, standstill, validate
 from uet_git.queue.commit import Committer
 from uet_git.queue.land import Blocked, Candidate, Lander, Lost, Tip
+from uet_git.queue.lineup import Lineup
 from uet_git.queue.pending import Pending
 from uet_git.queue.progress import Listener, Report
 from uet_git.queue.stage import NotStaged, Staged, Stager
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 BATCH_BYTES = 16 * 1024 * 1024
 LOST_IN_A_ROW = 3
+STALE_AT_MOST = 20
 
 
 class Walk:
@@ -42,7 +43,7 @@ class Walk:
         self.in_the_way: dict[bytes, tuple[str, str]] = {}
         self.stopped: tuple[str, str] | None = None
         self.landings = 0
-        self._known_series: dict[str, Series | None] = {}
+        self.stale = 0
         self.lost = 0
         self.committer: Committer | None = None
         self._look_at_tip()
@@ -56,6 +57,7 @@ class Walk:
                 self._waits(entry, *why)
             return False
         before = len(self.report.landed) + len(self.report.aside)
+        self.lineup = Lineup(self.project.ledger.entries, line)
         self._look_at_waiting()
         groups: set[str] = set()
         for entry in line:
@@ -66,7 +68,7 @@ class Walk:
             if self.stopped is not None:
                 self._waits(entry, *self.stopped)
                 continue
-            group = self._all_or_none(entry)
+            group = self.lineup.all_or_none(entry)
             if group is not None:
                 groups.add(entry.series_id or "")
                 self._land()
@@ -100,17 +102,6 @@ class Walk:
         changed = difference.diff_trees(self.project.objects, entry.tried_tip, self.tip.tree)
         touched = set(self.stager.patch_of(entry)[0].paths)
         return any(c.path in touched for c in changed)
-
-    def _all_or_none(self, entry: Entry) -> list[Entry] | None:
-        """The members of an all-or-nothing series that are not done, in order; None for any other entry."""
-        entries = self.project.ledger.entries
-        found = None if entry.series_id is None else self._series(entry.series_id)
-        if found is None or not found.atomic:
-            return None
-        newest = order.newest_revisions(entries.of_series(found.series_id)).values()
-        return sorted(
-            (e for e in newest if not order.is_done(e)), key=lambda e: e.series_index or 0
-        )
 
     # -- trying ----------------------------------------------------------------------------------------------
 
@@ -234,12 +225,15 @@ class Walk:
 
     def _land(self) -> None:
         """Verifies and lands the batch. What is in the way waits, and the rest is composed afresh without it."""
-        while self.batch and self._verified():
-            batch, tree = self.batch, self.batch[-1].staged.composed.tree
-            changes = difference.diff_trees(self.project.objects, self.tip.tree, tree)
-            outcome = self.lander.land(self.tip, batch, self.pending, changes)
+        while self.batch:
+            try:
+                if not self._verified():
+                    return
+                outcome = self._land_once()
+            except StaleMove:
+                self._moved_meanwhile()
+                continue
             if outcome is None:
-                self._landed(batch)
                 return
             entries = self._give_back()
             if isinstance(outcome, Lost):
@@ -247,6 +241,24 @@ class Walk:
             elif not self._step_around(outcome, entries):
                 return
             self._compose_again(entries)
+
+    def _land_once(self) -> Blocked | Lost | None:
+        batch, tree = self.batch, self.batch[-1].staged.composed.tree
+        changes = difference.diff_trees(self.project.objects, self.tip.tree, tree)
+        outcome = self.lander.land(self.tip, batch, self.pending, changes)
+        if outcome is None:
+            self._landed(batch)
+        return outcome
+
+    def _moved_meanwhile(self) -> None:
+        """Someone dropped or replaced an entry while it was worked on: the rest is looked at afresh."""
+        self.stale += 1
+        if self.stale > STALE_AT_MOST:
+            raise StaleMove(f"entries of {self.target} keep moving")
+        for entry, *_ in self.pending.told:
+            self.report.tried.pop(entry.entry_id, None)
+        self.pending.clear()
+        self._compose_again(self._give_back())
 
     def _verified(self) -> bool:
         """Runs the gates on every candidate, each on exactly its tree; False, and no batch, if one is stopped."""
@@ -259,8 +271,8 @@ class Walk:
             started = self.project.clock.now()
             stopped = verifier.verify(candidate)
             if stopped is not None:
-                self.batch = [c for c in self.batch if c is not candidate]
                 verifier.set_aside(candidate, stopped, started)
+                self.batch = [c for c in self.batch if c is not candidate]
                 self._stopped(candidate, stopped)
                 return False
         return True
@@ -354,27 +366,7 @@ class Walk:
         return Verifier(self.project, self.lander.run, self.settings, self.listener)
 
     def _look_at_waiting(self) -> None:
-        entries = self.project.ledger.entries
-        ids = dict.fromkeys(e.series_id for e in self.line if e.series_id is not None)
-        members = [m for i in ids for m in self._members(i)]
-        depended = [
-            entries.revision(n) for n in sorted({n for e in self.line for n in e.depends_on})
-        ]
-        self.waiting = order.Waiting(members, [e for e in depended if e is not None])
-
-    def _series(self, series_id: str) -> Series | None:
-        """A series as it was handed in; that does not change, so it is asked for once."""
-        if series_id not in self._known_series:
-            self._known_series[series_id] = self.project.ledger.entries.series(series_id)
-        return self._known_series[series_id]
-
-    def _members(self, series_id: str) -> Collection[Entry]:
-        """A series' newest revisions; asked of the ledger unless the line holds them all, as nothing has moved yet."""
-        found = self._series(series_id)
-        here = [e for e in self.line if e.series_id == series_id]
-        if found is not None and len(here) == found.total and not self.landings:
-            return here
-        return order.newest_revisions(self.project.ledger.entries.of_series(series_id)).values()
+        self.waiting = self.lineup.waiting(unmoved=not self.landings)
 
     def _flush(self) -> None:
         """Writes what is pending without a landing."""
