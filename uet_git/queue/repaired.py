@@ -169,6 +169,8 @@ def take(project: Project, entry: Entry) -> tuple[Source, Options]:
         origin=entry.origin,
         issue=entry.issue,
         scope=tuple(scope.get("write", ())),
+        create=tuple(scope.get("create", ())),
+        forbidden=tuple(scope.get("forbidden", ())),
         replaces=entry.number,
         allow_behind=bool(entry.allow_behind),
         sign_off=bool(entry.sign_off),
