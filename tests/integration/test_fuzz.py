@@ -170,6 +170,9 @@ def listed(this: Example, patch: Patch, outcome: Conflict | Finding) -> bool:
         # without `diff --git`, a change without old lines fills an empty file for git
         fills = any(c.op == "add" and c.old_path == c.new_path for c in changes)
         return fills and this.onto[finding.path or b""][1] == b""
+    if finding.code == "apply.no_such_file":
+        # without `diff --git`, a change without old lines makes the file for git, whatever lines it names
+        return any(c.old_mode is None and not any(h.old for h in c.hunks) for c in changes)
     # git puts a hunk without context at the end, and one that ends without a line feed before a longer line
     hunks = [h for c in patch.changes for h in c.hunks if h.line == finding.line]
     return finding.code == "apply.conflict" and _bare(hunks)
