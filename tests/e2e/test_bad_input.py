@@ -1,5 +1,5 @@
 """Whatever is wrong: one line with the cause, one with the next command, the right exit code, and nothing changed
-(DESIGN 2 P2, P14; 14)."""
+(DESIGN 2 P2, P14; 14). What is proposed works when typed."""
 
 import json
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.bad_inputs import TABLE, Bad, Scene, scene
+from tests.e2e.proposals import type_it
 from tests.product import Ran, snapshot, uet
 
 
@@ -47,19 +48,23 @@ def test_it_is_said_in_a_line_and_nothing_changes(made: Scene, row: Bad) -> None
         assert len(notices) == 2, ran.said
         assert notices[0].startswith(b"uet-git: ")
         assert notices[1].startswith(b"  next: ")
-    _check_document(told, row)
+    proposals = _check_document(told, row)
     assert snapshot(made.repo) == before
+    for argv in proposals:
+        type_it(argv, made.folder or made.repo, made.env, made.before)
 
 
-def _check_document(told: Ran, row: Bad) -> None:
-    """With --json stdout is one document that says the same; a patch that waits is told again, as it is still there."""
+def _check_document(told: Ran, row: Bad) -> list[list[str]]:
+    """With --json stdout is one document that says the same; a patch that waits is told again, as it is still there.
+    Returns what it proposes."""
     assert told.code == row.exit, told.said
     document = json.loads(told.out)
     if row.outcome:
         assert [e["reason"] for e in document] == [row.code], told.said
         assert document[0]["next"][0]
-    else:
-        assert list(document) == ["error"]
-        assert document["error"]["code"] == row.code
-        assert document["error"]["next"]
-        assert document["error"]["message"]
+        return [argv for e in document for argv in e["next"]]
+    assert list(document) == ["error"]
+    assert document["error"]["code"] == row.code
+    assert document["error"]["next"]
+    assert document["error"]["message"]
+    return [document["error"]["next"]]

@@ -1,52 +1,27 @@
-"""Every command that the product proposes exists and works when typed where it was proposed (DESIGN 2 P14)."""
+"""Every command that the product proposes exists and works when typed where it was proposed (DESIGN 2 P14).
 
-import json
-import os
+What is proposed for a bad input is typed in test_bad_input.py.
+"""
+
 import shutil
-import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.builders import commit_files, diff, git, mail, make_repo
-from tests.e2e.bad_inputs import TABLE, Scene, scene
-from tests.product import COMMAND, uet
+from tests.e2e.proposals import type_it
+from tests.product import uet
 from uet_git import errors
 from uet_git.model.reasons import REASONS
 
 BASE = b"one\ntwo\nthree\n"
-NOT_RUN = {("python3", "-m", "pip", "install")}  # would change this machine
 
 
 def _subclasses(kind: type[errors.UetError]) -> Iterator[type[errors.UetError]]:
     yield kind
     for below in kind.__subclasses__():
         yield from _subclasses(below)
-
-
-def type_it(
-    argv: Sequence[str],
-    folder: Path,
-    env: dict[str, str | None] | None = None,
-    before: Sequence[str] = (),
-) -> None:
-    """Runs a proposed command. It may fail, as the world is still broken, but not because it was typed so."""
-    assert argv, "nothing is proposed"
-    if tuple(argv[:4]) in NOT_RUN:
-        assert shutil.which(argv[0])
-        return
-    full = {k: v for k, v in {**os.environ, **(env or {})}.items() if v is not None}
-    ours = argv[0] == "uet-git"
-    command = [*COMMAND, *argv[1:]] if ours else list(argv)
-    done = subprocess.run(
-        [*before, *command], cwd=folder, env=full, capture_output=True, check=False, timeout=60
-    )
-    said = f"{argv}: exit {done.returncode}\n{done.stdout.decode(errors='replace')}\n{done.stderr.decode(errors='replace')}"
-    assert b"Traceback" not in done.stdout + done.stderr, said
-    assert done.returncode not in (70, 127, 129), said
-    if ours:
-        assert done.returncode != 2, said
 
 
 @pytest.fixture(scope="module")
@@ -72,20 +47,28 @@ def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return clone
 
 
-@pytest.mark.parametrize(
-    "kind", sorted({*_subclasses(errors.UetError)}, key=lambda k: k.code), ids=lambda k: k.code
-)
-def test_what_an_error_proposes(kind: type[errors.UetError], repo: Path, tmp_path: Path) -> None:
-    folder = tmp_path if issubclass(kind, errors.NotARepository) else repo
-    type_it(kind.default_next, folder)
+ERRORS = {
+    (k.default_next, issubclass(k, errors.NotARepository)): k.code
+    for k in _subclasses(errors.UetError)
+}
+"""One error for each different proposal, inside a repository or not."""
+REASONED = {(r.next, code.startswith("apply.")): code for code, r in REASONS.items()}
 
 
-@pytest.mark.parametrize("code", REASONS)
-def test_what_a_reason_proposes(code: str, repo: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("proposal", "outside"), ERRORS, ids=ERRORS.values())
+def test_what_an_error_proposes(
+    proposal: tuple[str, ...], outside: bool, repo: Path, tmp_path: Path
+) -> None:
+    type_it(proposal, tmp_path if outside else repo)
+
+
+@pytest.mark.parametrize(("proposal", "failed"), REASONED, ids=REASONED.values())
+def test_what_a_reason_proposes(
+    proposal: tuple[str, ...], failed: bool, repo: Path, tmp_path: Path
+) -> None:
     where = tmp_path / "copy"  # `retry` changes things
     shutil.copytree(repo, where, symlinks=True)
-    number = "2" if code.startswith("apply.") else "3"
-    type_it([part.replace("{n}", number) for part in REASONS[code].next], where)
+    type_it([part.replace("{n}", "2" if failed else "3") for part in proposal], where)
 
 
 @pytest.mark.parametrize("number", ["1", "2", "3", "4"])
@@ -117,28 +100,3 @@ def test_what_is_proposed_to_followers_of_a_dropped_change(tmp_path: Path) -> No
     type_it([part.replace("{n}", "2") for part in REASONS["queue.dependency_dropped"].next], repo)
     for argv in uet(repo, "show", "2", "--json").document["next"]:
         type_it(argv, repo)
-
-
-@pytest.fixture
-def made(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
-    ready = scene(tmp_path)
-    request.param.make(ready)
-    yield ready
-    for step in reversed(ready.undo):
-        step()
-
-
-@pytest.mark.parametrize("made", TABLE, ids=[b.name for b in TABLE], indirect=True)
-def test_what_a_bad_input_proposes(made: Scene) -> None:
-    folder = made.folder or made.repo
-    document = json.loads(
-        uet(folder, *made.args, "--json", env=made.env, before=made.before, code=None).out
-    )
-    found = (
-        [document["error"]["next"]]
-        if isinstance(document, dict)
-        else [n for e in document for n in e["next"]]
-    )
-    assert found
-    for argv in found:
-        type_it(argv, folder, dict(made.env), made.before)
