@@ -234,7 +234,9 @@ class Project:
                 raise UsageError(f"{link} exists and is not our link", next=("ls", "-ld", link))
             if os.path.realpath(link) == os.path.realpath(self.home):
                 return link
-            os.unlink(link)
+            if os.path.basename(os.readlink(link)) != self.home.name:
+                raise UsageError(f"{link} exists and is not our link", next=("ls", "-ld", link))
+            os.unlink(link)  # ours, of a repository that was moved or copied
         with files.os_errors(f"linking {link}"):
             os.symlink(os.path.relpath(self.home, self.git.top), link)
         return link
