@@ -106,19 +106,15 @@ def run(argv: list[str]) -> int:
         return exc.exit_code
     except click.exceptions.Exit as exc:
         return exc.exit_code
-    except Terminated as exc:
-        failure(
-            out,
-            "terminated",
-            "ended by a signal; what was reported done is done",
-            ("uet-git", "status"),
-        )
-        return 128 + exc.number
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as exc:
         failure(
             out, "interrupted", "interrupted; what was reported done is done", ("uet-git", "status")
         )
-        return INTERRUPTED
+        # click turns the signal into its Abort, and keeps ours as the cause
+        ended = next(
+            (e for e in (exc, exc.__cause__, exc.__context__) if isinstance(e, Terminated)), None
+        )
+        return INTERRUPTED if ended is None else 128 + ended.number
     except click.ClickException as exc:
         failure(out, "usage", exc.format_message(), _help_for(exc))
         return 2

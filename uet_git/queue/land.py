@@ -185,7 +185,7 @@ class Lander:
         pins = [
             RefUpdate(entry_ref(c.entry.entry_id), None, c.commit) for c in candidates if c.pinned
         ]
-        for _ in range(3):
+        for _ in range(3 + len(pins)):
             updates = [RefUpdate(tip.target, new, tip.commit)]
             updates += [log[0]] if log is not None else []
             lost = self.project.refs.move([*updates, *pins])
@@ -195,7 +195,10 @@ class Lander:
             if lost.ref == tip.target:
                 return Lost(lost.ref)
             # Somebody anchored meanwhile, or a pin is gone: neither is a reason not to land.
-            self.last_anchor, log, pins = anchor.newest(self.project), None, []
+            gone = lost.ref
+            if log is not None and gone == log[0].ref:
+                self.last_anchor, log = anchor.newest(self.project), None
+            pins = [p for p in pins if p.ref != gone]
         return Lost(tip.target)
 
     def _abandon(self, landing: Landing, candidates: Sequence[Candidate], why: str) -> None:
