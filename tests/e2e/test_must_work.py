@@ -210,6 +210,27 @@ def test_a_folder_of_the_users_named_like_the_link(repo: Path, patch: Path) -> N
     assert states(repo) == {"1": "committed"}
 
 
+def test_a_link_of_the_users_named_like_ours(repo: Path, patch: Path) -> None:
+    (repo / ".ledger").symlink_to("dir")
+    git(repo, "add", "-f", ".ledger")
+    git(repo, "commit", "-q", "-m", "link")
+    uet(repo, "apply", patch)
+    assert (repo / ".ledger").readlink() == Path("dir")
+    assert states(repo) == {"1": "committed"}
+    _clean(repo)
+
+
+def test_a_copied_repository_has_a_ledger_of_its_own(
+    repo: Path, patch: Path, tmp_path: Path
+) -> None:
+    uet(repo, "submit", patch)
+    copy = tmp_path / "copy"
+    subprocess.run(["cp", "-a", str(repo), str(copy)], check=True)
+    uet(copy, "apply")
+    assert states(copy) == {"1": "committed"}
+    assert states(repo) == {"1": "queued"}
+
+
 def test_a_packed_repository(repo: Path, patch: Path) -> None:
     git(repo, "gc", "-q", "--prune=now")
     git(repo, "pack-refs", "--all")
