@@ -14,7 +14,7 @@ def clean_environment(
 ) -> None:
     """Scrubs GIT_* and UET_*; HOME, config and identity are the test's own."""
     for name in list(os.environ):
-        if name.startswith(("GIT_", "UET_", "XDG_")):
+        if name.startswith(("GIT_", "UET_", "XDG_")) or name == "CI":
             monkeypatch.delenv(name)
     home = tmp_path_factory.getbasetemp() / "home"
     home.mkdir(exist_ok=True)

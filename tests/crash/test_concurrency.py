@@ -158,7 +158,7 @@ def test_a_second_apply_waits_and_says_so_or_does_not_wait(tmp_path: Path) -> No
         tmp_path / "repo",
         {
             "a.txt": b"a\n",
-            "uet.toml": b"version = 1\n[gates.g]\nkind = 'custom'\nrun = ['sleep', '2']\n",
+            "uet.toml": b"version = 1\n[gates.g]\nkind = 'custom'\nrun = ['sleep', '6']\n",
         },
     )
     (tmp_path / "p.patch").write_bytes(mail("P", diff("a.txt", b"a\n", b"b\n")))

@@ -101,8 +101,7 @@ diff --git a/calc.py b/calc.py
 +++ b/calc.py
 @@ -8,2 +8,5 @@
  def mean(numbers):
-+    if not numbers:
-"""
++    if not numb"""
 _HOOK: Final = """\
 diff --git a/.git/hooks/pre-commit b/.git/hooks/pre-commit
 new file mode 100755
