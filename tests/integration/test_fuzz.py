@@ -165,7 +165,8 @@ def listed(this: Example, patch: Patch, outcome: Conflict | Finding) -> bool:
         return this.verdict == this.onto_id or _bare([h for c in patch.changes for h in c.hunks])
     if finding.code == "apply.wrong_mode":
         # git overlooks a mode behind what is too long to be an id
-        return any(c.old_oid is None for c in changes)
+        ids = [oid for c in changes for oid in (c.old_oid, c.new_oid)]
+        return any(oid is None or len(oid) > 40 for oid in ids)
     if finding.code == "apply.exists":
         # without `diff --git`, a change without old lines fills an empty file for git
         fills = any(c.op == "add" and c.old_path == c.new_path for c in changes)
