@@ -326,6 +326,15 @@ def test_an_unknown_dependency_is_refused(repo: Path) -> None:
     assert entries(repo) == []
 
 
+def test_dropping_holds_what_depends_on_it_however_far(repo: Path) -> None:
+    uet(repo, "submit", one(repo, "A"))
+    uet(repo, "submit", "--depends-on", "1", one(repo, "B", "b.txt"))
+    uet(repo, "submit", "--depends-on", "2", one(repo, "C", "c.txt"))
+    dropped = uet(repo, "drop", "1", "--json").document
+    assert [e["number"] for e in dropped] == [1, 2, 3]
+    assert states(repo) == {"1": "dropped", "2": "quarantined", "3": "quarantined"}
+
+
 def test_higher_priorities_go_first(repo: Path) -> None:
     for priority in ("low", "normal", "critical", "high"):
         content = priority.encode() + b"\n"
