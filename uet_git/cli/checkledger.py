@@ -32,7 +32,7 @@ def ledger(project: Project) -> Iterator[Check]:
         return
     about = project.ledger.about()
     size = sum(project.ledger.entries.counts().values())
-    text = f"{project.ledger.ledger_id}, {size} entries, schema {about.schema}, journal {about.journal}"
+    text = f"{project.ledger.ledger_id}, {size} open entries, schema {about.schema}, journal {about.journal}"
     yield ok("ledger", text)
     if about.schema < about.newest:
         text = f"its schema {about.schema} is older than {about.newest}, and it cannot be written"

@@ -53,7 +53,9 @@ def _decide(
     with Project.open() as project:
         chosen = arguments.chosen(project, texts)
         touched = chosen
-        if not dry_run:
+        if dry_run:
+            (decide.check_drop if verb == "drop" else decide.check_retry)(project, chosen)
+        else:
             project.require_writable()
             touched = act(project, chosen)
             anchor.anchor_now(project)
@@ -79,6 +81,8 @@ def _decide(
 def pause(reason: str, onto: str | None, dry_run: bool, as_json: bool, quiet: bool) -> int:
     """Let nothing land until `uet-git resume`; submitting goes on."""
     out = Output(as_json=as_json, quiet=quiet)
+    if not reason.strip():
+        raise click.UsageError("--reason wants some words")
     with Project.open() as project:
         target = "*" if onto is None else project.target(onto, like_am=False)
         if not dry_run:

@@ -29,7 +29,8 @@ class Output:
     def __init__(self, *, as_json: bool = False, quiet: bool = False) -> None:
         self.as_json = as_json
         self.quiet = quiet
-        self.live = sys.stdout.isatty() and not as_json and process.variable("TERM") != "dumb"
+        terminal = sys.stdout is not None and sys.stdout.isatty()
+        self.live = terminal and not as_json and process.variable("TERM") != "dumb"
         wanted = self.live or (process.variable("FORCE_COLOR") is not None and not as_json)
         self.colour = wanted and process.variable("NO_COLOR") is None
         self.width = _width()
@@ -90,9 +91,13 @@ def command(argv: Sequence[str]) -> str:
 
 
 def failure(out: Output, code: str, message: str, next_: Sequence[str]) -> None:
-    """One honest line and the next command; as a document with `--json`."""
-    out.document({"error": {"code": code, "message": message, "next": list(next_)}})
-    if not out.as_json:
+    """One honest line and the next command; as a document with `--json`, unless stdout itself is what broke."""
+    shown = out.as_json
+    try:
+        out.document({"error": {"code": code, "message": message, "next": list(next_)}})
+    except OSError:
+        shown = False
+    if not shown:
         _write(sys.stderr, f"uet-git: {display.line(message, 600)}\n")
         if next_:
             _write(sys.stderr, f"  next: {command(next_)}\n")
@@ -106,6 +111,8 @@ def _width() -> int:
 
 
 def _write(stream: Any, text: str) -> None:
+    if stream is None:
+        return  # it was closed before we started
     try:
         stream.write(text)
         stream.flush()

@@ -16,9 +16,7 @@ def drop(project: Project, entries: Sequence[Entry], reason: str) -> list[Entry]
 
     Raises: UsageError (one is over already), NeedsPerson (an agent drops what another handed in).
     """
-    for entry in entries:
-        if project.actor.startswith("agent:") and entry.submitter != project.actor:
-            raise NeedsPerson(f"change {entry.label} was handed in by {entry.submitter}")
+    check_drop(project, entries)
     held: list[Entry] = []
     with project.ledger.write() as write:
         for entry in entries:
@@ -27,11 +25,18 @@ def drop(project: Project, entries: Sequence[Entry], reason: str) -> list[Entry]
     return _again(project, [*entries, *held])
 
 
-def retry(project: Project, entries: Sequence[Entry]) -> list[Entry]:
-    """Queues entries again. What was set aside is judged anew; nothing more is waived than a person did before.
+def check_drop(project: Project, entries: Sequence[Entry]) -> None:
+    """Whether these can be dropped by this actor. Raises: UsageError, NeedsPerson."""
+    for entry in entries:
+        if project.actor.startswith("agent:") and entry.submitter != project.actor:
+            raise NeedsPerson(f"change {entry.label} was handed in by {entry.submitter}")
+        if entry.state not in set_aside.MOVABLE:
+            look = ("uet-git", "show", entry.label)
+            raise UsageError(f"change {entry.label} is {entry.state}", next=look)
 
-    Raises: UsageError if one is neither quarantined nor apply_failed.
-    """
+
+def check_retry(project: Project, entries: Sequence[Entry]) -> None:
+    """Whether these can be tried again. Raises: UsageError."""
     for entry in entries:
         if entry.state not in ("quarantined", "apply_failed"):
             raise UsageError(
@@ -39,6 +44,14 @@ def retry(project: Project, entries: Sequence[Entry]) -> list[Entry]:
                 next=("uet-git", "show", entry.label),
             )
         _still_held(project, entry)
+
+
+def retry(project: Project, entries: Sequence[Entry]) -> list[Entry]:
+    """Queues entries again. What was set aside is judged anew; nothing more is waived than a person did before.
+
+    Raises: UsageError if one is neither quarantined nor apply_failed.
+    """
+    check_retry(project, entries)
     judged = {e.entry_id: _without_waived(e, _judge_again(project, e)) for e in entries}
     moves: list[Move] = []
     for entry in entries:
