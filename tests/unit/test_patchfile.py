@@ -502,3 +502,14 @@ def test_a_line_of_a_binary_hunk_without_data_is_damage(damage: bytes) -> None:
     ):
         found = patchfile.read(head + body, LIMITS)
         assert [f.code for f in found.findings] == ["parse.binary"]
+
+
+def test_a_quoted_second_name_that_the_first_begins() -> None:
+    """git goes by the second name if it is quoted, by the shorter one if it is not."""
+    hunk = b"@@ -1 +1 @@\n-a\n+b\n"
+    found = patchfile.read(b"--- a/x\n+++ b/x.orig\n" + hunk, LIMITS)
+    assert [c.path for c in found.changes] == [b"x"]
+    found = patchfile.read(b'--- a/x\n+++ "b/x.orig"\n' + hunk, LIMITS)
+    assert [f.code for f in found.findings] == ["parse.header"]
+    found = patchfile.read(b'--- a/x.orig\n+++ "b/x"\n' + hunk, LIMITS)
+    assert [c.path for c in found.changes] == [b"x"]

@@ -260,7 +260,10 @@ def read_traditional(data: bytes, at: int) -> Header:
         old = checked_path(quoting.traditional_name(first), at)
         new = checked_path(quoting.traditional_name(second), at)
         alike = new.startswith(old) or old.startswith(new)
-        if not alike or (old != new and b"//" in first + second):
+        told_by_first = (
+            len(old) < len(new) and second[:1] == b'"'
+        )  # git goes by a quoted second name
+        if not alike or told_by_first or (old != new and b"//" in first + second):
             raise Refused("parse.header", "the names differ", at)
         name = min(old, new, key=len)  # `x` against `x.orig`: the shorter one is meant
         dates = quoting.is_epoch(first), quoting.is_epoch(second)
