@@ -28,7 +28,9 @@ def test_the_reference_is_up_to_date() -> None:
 def test_the_presets_are_printed_as_they_are() -> None:
     """`make docs` would change nothing in docs/policy.md either."""
     there = (ROOT / "docs" / "policy.md").read_text(encoding="utf-8")
-    assert runpy.run_path(str(ROOT / "docs" / "presets.py"))["render"](there) == there, "run `make docs`"
+    assert runpy.run_path(str(ROOT / "docs" / "presets.py"))["render"](there) == there, (
+        "run `make docs`"
+    )
 
 
 @pytest.mark.parametrize("name", GUIDES)
