@@ -2,7 +2,7 @@
 
 A point names a process (the product itself, or its n-th git child), a system call and which of its calls. strace
 delivers SIGKILL on entering it. `when=` counts for each process by itself, so every git child is aimed at alone, by a
-shim that stands before git on PATH; only runs in which something died count (the trap of research/reliability.md F1).
+shim that stands before git on PATH; only runs in which something died count.
 """
 
 import os
