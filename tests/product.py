@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.builders import git
+from uet_git.cli import arguments, views
+from uet_git.project import Project
 
 COMMAND = (sys.executable, "-P", "-m", "uet_git")
 
@@ -60,17 +62,20 @@ def uet(
 
 
 def entries(repo: Path) -> list[dict[str, Any]]:
-    """Every entry of the ledger, oldest first, as `list --json` prints them."""
-    found = uet(repo, "list", "--json").document
-    assert isinstance(found, list)
-    return found
+    """Every entry of the ledger, oldest first, as `list --json` prints them; read in this process, as it is asked often."""
+    with Project.open(str(repo)) as project:
+        if not project.has_ledger():
+            return []
+        viewer = views.Viewer(project)
+        return [viewer.entry(e) for e in project.ledger.entries.pages(None)]
 
 
 def entry(repo: Path, label: int | str) -> dict[str, Any]:
-    """One entry with its events and gates, as `show --json` prints it."""
-    found = uet(repo, "show", str(label), "--json").document
-    assert isinstance(found, dict)
-    return found
+    """One entry with its gates, as `show --json` prints it."""
+    with Project.open(str(repo)) as project:
+        (found,) = arguments.chosen(project, [str(label)])
+        gates = [views.gate(g) for g in project.ledger.gates_of(entry=found.entry_id)]
+        return {**views.Viewer(project).entry(found), "gates": gates}
 
 
 def states(repo: Path) -> dict[str, str]:
