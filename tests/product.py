@@ -71,11 +71,11 @@ def entries(repo: Path) -> list[dict[str, Any]]:
 
 
 def entry(repo: Path, label: int | str) -> dict[str, Any]:
-    """One entry with its gates, as `show --json` prints it."""
+    """One entry, as `show --json` prints it; read in this process."""
     with Project.open(str(repo)) as project:
         (found,) = arguments.chosen(project, [str(label)])
-        gates = [views.gate(g) for g in project.ledger.gates_of(entry=found.entry_id)]
-        return {**views.Viewer(project).entry(found), "gates": gates}
+        stored = project.ledger.entries.patch(found.patch_id)
+        return views.Viewer(project).whole(found, stored)
 
 
 def states(repo: Path) -> dict[str, str]:

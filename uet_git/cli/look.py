@@ -212,14 +212,7 @@ def show(entry: str, only_patch: bool, as_json: bool, quiet: bool) -> int:
         if only_patch and not as_json:
             patchview.raw(out, stored.content or b"")
             return 0
-        viewer = views.Viewer(project)
-        events = project.ledger.events_of(entry=found.entry_id)
-        gates = project.ledger.gates_of(entry=found.entry_id)
-        document = viewer.entry(found)
-        document["events"] = [views.event(e) for e in events]
-        document["gates"] = [views.gate(g) for g in gates]
-        document["patch"] = views.patch(stored)
-        document["repaired"] = views.repaired(project.ledger.repair_of(found.entry_id))
+        document = views.Viewer(project).whole(found, stored)
         out.document(document)
         if not as_json:
             patchview.entry(out, project, document, stored)

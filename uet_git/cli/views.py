@@ -45,6 +45,17 @@ class Viewer:
             "next": self.next(entry),
         }
 
+    def whole(self, entry: Entry, stored: StoredPatch) -> dict[str, Any]:
+        """The entry's document with its events, gates, patch and repaired reading, as `show --json` prints it."""
+        ledger = self.project.ledger
+        return {
+            **self.entry(entry),
+            "events": [event(e) for e in ledger.events_of(entry=entry.entry_id)],
+            "gates": [gate(g) for g in ledger.gates_of(entry=entry.entry_id)],
+            "patch": patch(stored),
+            "repaired": repaired(ledger.repair_of(entry.entry_id)),
+        }
+
     def waiting_for(self, entry: Entry) -> list[int]:
         """Numbers that must land before this entry; empty for one that is over."""
         if entry.state not in ("created", "validated", "queued", "apply_failed"):
