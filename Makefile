@@ -45,7 +45,7 @@ demo: $(STAMP) ## Watch the queue work on a scratch repository; it checks itself
 	@$(BIN)/uet-git demo
 
 test: $(STAMP) ## Run the tests, without the long ones
-	@$(RUN) -m pytest -q -m "not nightly" $(ARGS)
+	@$(RUN) -m pytest -q -m "not nightly" -n auto --dist worksteal $(ARGS)
 
 nightly: $(STAMP) ## Run the long tests
 	@$(RUN) -m pytest -q -m nightly $(ARGS)
