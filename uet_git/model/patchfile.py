@@ -32,8 +32,10 @@ _DOUBTFUL: Final = re.compile(rb"\n(?:(?P<free>```|~~~|-- ?\r?\n)|\+|-(?![- \r\n
 _TYPE: Final = 0o170000
 
 
-def read(data: bytes, limits: Limits, *, hex_length: int = 40) -> Patch:
+def read(data: bytes, limits: Limits, *, hex_length: int = 40, first_line: int = 1) -> Patch:
     """Reads a patch. `hex_length` is that of the repository's object ids, which binary changes must name in full.
+
+    `first_line` is the number of the first line of `data` in what was handed in, from which all lines count.
 
     A patch that cannot be read, or is over a limit, comes back without changes and with one finding.
 
@@ -42,9 +44,9 @@ def read(data: bytes, limits: Limits, *, hex_length: int = 40) -> Patch:
     Paths are not judged, only read, except that an absolute one is refused (`-p1` would hide that it was).
     """
     try:
-        return Patch(_Reader(data, limits, hex_length).read())
+        return Patch(_Reader(data, limits, hex_length, first_line).read())
     except Refused as refused:
-        return Patch((), (refused.finding(data),))
+        return Patch((), (refused.finding(data, first_line),))
 
 
 def _check_sizes(data: bytes, limits: Limits) -> None:
@@ -65,14 +67,14 @@ def _check_sizes(data: bytes, limits: Limits) -> None:
 class _Reader:
     """Walks over the sections of one patch."""
 
-    def __init__(self, data: bytes, limits: Limits, hex_length: int) -> None:
+    def __init__(self, data: bytes, limits: Limits, hex_length: int, first_line: int) -> None:
         self.data = data
         self.limits = limits
         self.hex_length = hex_length
         self.hunks = 0
         self.inflated = 0
         self.at = 0
-        self.line = 1
+        self.line = first_line
 
     def read(self) -> tuple[FileChange, ...]:
         """Returns all changes. Raises: Refused."""

@@ -14,7 +14,7 @@ class Refused(Exception):  # noqa: N818
         self.path = path
         self.line = 0
 
-    def finding(self, data: bytes) -> Finding:
-        """Returns the finding, with its line."""
-        line = self.line or data.count(b"\n", 0, self.at) + 1
+    def finding(self, data: bytes, first_line: int = 1) -> Finding:
+        """Returns the finding, with its line, where `first_line` is the number of the first of `data`."""
+        line = self.line or data.count(b"\n", 0, self.at) + first_line
         return Finding(self.code, self.detail, self.path, line)

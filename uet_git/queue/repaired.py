@@ -72,6 +72,8 @@ def at_intake(
         return judged._replace(findings=(offered(found, refusal),)), found
     if found == refusal:
         return judged, None
+    if found.line:
+        found = found._replace(line=found.line + judged.first_line - 1)
     detail = refusal.detail or found.detail or REASONS[found.code].sentence
     return judged._replace(findings=(refusal._replace(detail=detail), found)), None
 

@@ -13,11 +13,15 @@ _NO_PATCH = Patch(())
 
 
 class Judgement(NamedTuple):
-    """A mail, its patch, and every finding of the first judge."""
+    """A mail, its patch, and every finding of the first judge.
+
+    `first_line` is the line of the submitted bytes that the diff begins with; findings count from there.
+    """
 
     mail: Mail
     patch: Patch
     findings: tuple[Finding, ...]
+    first_line: int = 1
 
     @property
     def reason(self) -> str | None:
@@ -38,12 +42,18 @@ def judge(piece: bytes, limits: Limits, hex_length: int, scope: Sequence[str] = 
     read = mail.read(piece)
     if read.refused is not None:
         return Judgement(read, _NO_PATCH, (read.refused,))
-    patch = patchfile.read(read.diff, limits, hex_length=hex_length)
+    first_line = _first_line(piece, read.diff)
+    patch = patchfile.read(read.diff, limits, hex_length=hex_length, first_line=first_line)
     findings = [*patch.findings]
     if patch.changes:
         findings += paths.judge_patch(patch, limits)
         findings += _judged_scope(patch, scope)
-    return Judgement(read, patch, tuple(findings))
+    return Judgement(read, patch, tuple(findings), first_line)
+
+
+def _first_line(piece: bytes, diff: bytes) -> int:
+    """The line of a mail that its diff begins with; 1 where the mail has it encoded, so no line is the same."""
+    return piece.count(b"\n", 0, len(piece) - len(diff)) + 1 if piece.endswith(diff) else 1
 
 
 def _judged_scope(patch: Patch, scope: Sequence[str]) -> list[Finding]:
