@@ -40,40 +40,50 @@ RULES: Final = {
 """Modules of `detect_secrets.plugins` and the class in each."""
 PLACES: Final = 300
 """So many suspicious places of one text are looked at; more of them are suspicious enough."""
-_WORDS: Final = re.compile(
-    rb"PRIVATE KEY|PuTTY-User-Key-File|AccountKey=|GR1348941|gl(?:pat|dt|ft|soat|rt|cbt|imt|ptt|agent|oas)-"
-    rb"|:_authToken=|T3BlbkFJ|pypi-AgE|SG\.[\w-]{22}|sq0csp-|[rs]k_live_|eyJ[\w=-]+\.|[xX][oO][xX][abposrABPOSR]-"
-    rb"|gh[pousr]_\w{36}|A(?:3T|KIA|SIA|BIA|CCA)[0-9A-Z]{4}"
-    rb"|[hH][tT][tT][pP][sS]://[hH][oO][oO][kK][sS]\.[sS][lL][aA][cC][kK]"
+_WORDS: Final = (
+    *(b"PRIVATE KEY", b"PuTTY-User-Key-File", b":_authToken=", b"hooks.slack.com/services/"),
+    b"xox",
 )
-_LONG: Final = re.compile(
-    rb"AC[a-z0-9]{32}|SK[a-z0-9]{32}|[0-9a-z]{32}-us|\d{8}:[\w-]{35}|\.[\w-]{6}\.[\w-]{27}"
+"""What rules begin with whose match may be short."""
+_TOKEN: Final = re.compile(
+    rb"AccountKey=|GR1348941|gl(?:pat|dt|ft|soat|rt|cbt|imt|ptt|agent|oas)-|T3BlbkFJ|pypi-AgE|SG\.[\w-]{22}"
+    rb"|sq0csp-|k_live_|gh[pousr]_|A(?:3T|KIA|SIA|BIA|CCA)[0-9A-Z]"
+    rb"|AC[a-z0-9]{32}|SK[a-z0-9]{32}|[0-9a-z]{32}-us|\d{8}:[\w-]{35}|\.[\w-]{6}\.[\w-]{27}"
     rb"|(?i:key|pwd|pw|pass|password|token)[^\w\n]{0,9}\s*[^\w\n]{0,9}\s*[^\w\n]{0,3}[\w-]{44}"
     rb"|[\"'][0-9a-zA-Z/+]{40}[\"']"
 )
-_RUN: Final = b"x" * 27
-_MASK: Final = (
-    bytes(120 if chr(i).isalnum() or i in b"_-/+" else 32 for i in range(128)) + b" " * 128
+"""What stands in or near a long run of letters where one of the other rules matches."""
+_RUN: Final = b"x" * 20
+_DIGIT: Final = re.compile(rb"[0-9]")
+_MASK: Final = bytes(
+    120 if (chr(i).isalnum() and i < 128) or i in b"_-/+" else 32 for i in range(256)
 )
+_NEAR = 60
 _BEFORE, _AFTER = 200, 800
 
 
 class Hit(NamedTuple):
-    """One secret: what kind of one, where it begins in the text, and its value, which nobody may print."""
+    """One secret: what kind of one, where it begins in the text, and its value, which nobody may print.
+
+    The value is the whole secret, but for a private key, of which it is only the headline.
+    """
 
     kind: str
     offset: int
     value: str
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the value says which secret it is."""
+        return self.kind != "Private Key"
+
 
 def scan(text: bytes) -> tuple[list[Hit], bool]:
     """What looks like a secret in `text`, and whether there was more suspicious text than is looked at."""
-    places = [m.start() for m in _WORDS.finditer(text)]
-    if _RUN in text.translate(_MASK):
-        places += [m.start() for m in _LONG.finditer(text)]
+    places = _places(text)
     if not places:
         return [], False
-    hits: dict[tuple[str, str], Hit] = {}
+    hits: dict[tuple[str, int], Hit] = {}
     end = -1
     for at in sorted(places)[:PLACES]:
         if at < end:
@@ -85,8 +95,36 @@ def scan(text: bytes) -> tuple[list[Hit], bool]:
         for kind, pattern in _patterns():
             for found in pattern.finditer(piece):
                 hit = Hit(kind, start + found.start(), found[0])
-                hits.setdefault((kind, hit.value), hit)
+                hits.setdefault((kind, hit.offset), hit)
     return sorted(hits.values(), key=lambda h: h.offset), len(places) > PLACES
+
+
+def is_suspicious(text: bytes) -> bool:
+    """Whether `scan` would look closer at anything in `text`, or at any part of it."""
+    return bool(_places(text))
+
+
+def _places(text: bytes) -> list[int]:
+    """Where a rule could match. No key is made of small letters only: such runs are names."""
+    places: list[int] = []
+    for word in _WORDS:
+        at = text.find(word)
+        while at >= 0 and len(places) <= PLACES:
+            places.append(at)
+            at = text.find(word, at + 1)
+    mask = text.translate(_MASK)
+    at = mask.find(_RUN)
+    while at >= 0 and len(places) <= PLACES:
+        end = mask.find(b" ", at)
+        end = len(text) if end < 0 else end
+        if not text[at:end].islower() or _DIGIT.search(text, at, end):
+            found = _TOKEN.search(text, max(0, at - _NEAR), end + _NEAR)
+            if found:
+                places.append(found.start())
+            if text[end : end + 1] in (b".", b"=") and (jwt := text.find(b"eyJ", at, end)) >= 0:
+                places.append(max(jwt, end - _AFTER // 2))
+        at = mask.find(_RUN, end)
+    return places
 
 
 @cache

@@ -149,6 +149,13 @@ class Entries:
         ).fetchone()
         return self.get(row[0]) if row else None
 
+    def last_landed(self, target: str, most: int) -> list[Entry]:
+        """The entries that landed last on a branch, newest first; those that were rolled back since are of them."""
+        return self._many(
+            "target = ? AND state IN ('committed', 'rolled_back') ORDER BY event_seq DESC LIMIT ?",
+            (target, most),
+        )
+
     def series(self, series_id: str) -> Series | None:
         """One series."""
         row = self._db.execute("SELECT * FROM series WHERE series_id = ?", (series_id,)).fetchone()

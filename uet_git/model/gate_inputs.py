@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from uet_git.model.added import ReadBlob
-from uet_git.model.records import Finding, Gate, TreeChange
+from uet_git.model.records import Finding, Gate, Patch, TreeChange
 
 _CODE: Final = "policy.gate_input"
 _ALWAYS: Final = frozenset(
@@ -70,7 +70,9 @@ _OF_TOOL: Final[dict[str, frozenset[bytes]]] = {
 _MAKEFILES: Final = (b"GNUmakefile", b"makefile", b"Makefile")
 _PY_TOOLS: Final = ("pytest", "coverage", "tox", "nox", "hatch")
 _JS_KEYS: Final = ("scripts", "jest", "mocha", "ava", "vitest", "nyc", "c8", "tap")
-_INI_TESTS: Final = re.compile(rb"tool:pytest|pytest|testenv.*|tox.*|coverage:.*|nosetests|aliases")
+_INI_TESTS: Final = re.compile(
+    rb"(?:tool[:.])?(?:pytest\b.*|coverage\b.*|tox\b.*|nox\b.*|hatch\b.*)|testenv.*|nosetests|aliases"
+)
 _RULE: Final = re.compile(
     rb"^([^\s#:=][^:=\n]*):(?![=:])([^\n]*)\n((?:\t[^\n]*\n?|[ ]*(?:#[^\n]*)?\n)*)", re.MULTILINE
 )
@@ -87,8 +89,9 @@ def judge_gate_inputs(
     gates: Sequence[Gate],
     changes: Sequence[TreeChange] | None,
     read: ReadBlob | None,
+    patch: Patch | None = None,
 ) -> list[Finding]:
-    """`policy.gate_input` for each such file. Without `changes` only files that matter as a whole are judged."""
+    """`policy.gate_input` for each such file. Without `changes` what the hunks of `patch` show must do."""
     words = [word for gate in gates for word in _words(gate)]
     named = {_plain(word).encode("utf-8", "surrogateescape") for word in words}
     tools = {word.rpartition("/")[2] for word in words}
@@ -100,11 +103,17 @@ def judge_gate_inputs(
             found.append(Finding(_CODE, "a gate runs or reads it by name", path))
         elif name in whole or _TEST_RUNNERS.match(name):
             found.append(Finding(_CODE, "it says how tests or checks run", path))
+    seen = {f.path for f in found}
     if changes is not None and read is not None:
-        seen = {f.path for f in found}
         for change in changes:
             if change.path not in seen:
-                found += _judged_parts(change, read, words, tools)
+                sides = [read(oid) if oid else None for oid in (change.old_oid, change.new_oid)]
+                found += _judged_parts(change.path, sides, words, tools)
+    elif patch is not None:
+        for part in patch.changes:
+            if part.path not in seen and part.path.endswith((b"setup.cfg", b"pyproject.toml")):
+                shown = [b"".join(h.old for h in part.hunks), b"".join(h.new for h in part.hunks)]
+                found += _judged_parts(part.path, shown, words, tools, whole=False)
     return found
 
 
@@ -130,25 +139,30 @@ def _plain(word: str) -> str:
 
 
 def _judged_parts(
-    change: TreeChange, read: ReadBlob, words: Sequence[str], tools: Iterable[str]
+    path: bytes,
+    sides: Sequence[bytes | None],
+    words: Sequence[str],
+    tools: Iterable[str],
+    *,
+    whole: bool = True,
 ) -> Iterator[Finding]:
-    """Files of which only a part matters: compares that part before and after."""
-    name = change.path.rpartition(b"/")[2]
+    """Files of which only a part matters: compares that part before and after. Not `whole`: only hunks are known."""
+    name = path.rpartition(b"/")[2]
     parts: Parts | None = None
-    if name == b"pyproject.toml":
+    if name == b"pyproject.toml" and whole:
         parts = _toml_parts(tools)
-    elif name == b"setup.cfg":
+    elif name in (b"setup.cfg", b"pyproject.toml"):
         parts = _ini_parts(tools)
     elif name == b"package.json":
         parts = _json_parts
-    elif change.path in _MAKEFILES and "make" in tools:
+    elif path in _MAKEFILES and "make" in tools:
         targets = {w.encode() for w in words}
         parts = lambda data: _recipes(data, targets)  # noqa: E731
     if parts is None:
         return
-    sides = [parts(read(oid)) if oid else None for oid in (change.old_oid, change.new_oid)]
-    if any(sides) and sides[0] != sides[1]:
-        yield Finding(_CODE, "the part of it that gates or tests use changes", change.path)
+    before, after = (None if side is None else parts(side) for side in sides)
+    if (before or after) and before != after:
+        yield Finding(_CODE, "the part of it that gates or tests use changes", path)
 
 
 def _toml_parts(tools: Iterable[str]) -> Parts:
@@ -175,7 +189,8 @@ def _ini_parts(tools: Iterable[str]) -> Parts:
         return {
             name: body
             for name, body in zip(pieces[1::2], pieces[2::2], strict=False)
-            if _INI_TESTS.fullmatch(name) or name in names or name.partition(b"-")[0] in names
+            if _INI_TESTS.fullmatch(name)
+            or re.split(rb"[-.:]", name.removeprefix(b"tool."))[0] in names
         }
 
     return parts

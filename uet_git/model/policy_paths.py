@@ -45,7 +45,7 @@ _TEST: Final = re.compile(
     rb"(?:.*/)?(?:"
     rb"(?:[Tt]ests?|__tests__|specs?|e2e)/.+|[^/]*[a-z.]Tests?/.+"
     rb"|(?:test_[^/]*|[^/]*_(?:test|spec))\.[A-Za-z]+|[^/]*\.(?:test|spec)\.[cm]?[jt]sx?"
-    rb"|[^/]*[a-z0-9](?:Tests?|IT|Spec)\.(?:java|kt|kts|scala|groovy|cs|fs|vb|swift|php)"
+    rb"|[^/]*[A-Za-z0-9](?:Tests?|Spec)\.(?:java|kt|kts|scala|groovy|cs|fs|vb|swift|php)"
     rb"|tests?\.(?:py|sh|js|ts|rs|c|go)|conftest\.py)\Z",
     re.DOTALL,
 )

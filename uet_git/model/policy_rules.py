@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from uet_git.model import added, globs, invisible, policy_paths
-from uet_git.model.added import ReadBlob
+from uet_git.model import globs, invisible, policy_paths
+from uet_git.model.added import ReadBlob, Text
 from uet_git.model.gate_inputs import judge_gate_inputs
 from uet_git.model.policy import Policy
 from uet_git.model.reasons import REASONS
@@ -32,7 +32,8 @@ class Subject(NamedTuple):
     """What is judged. `message` is the patch's own, empty if it has none; `issue` the reference given beside it.
 
     `changes` is the difference between the tip's tree and the candidate's, None before the patch is composed; `read`
-    then gives the bytes of a blob of either. `scope` holds patterns under `write`, `create` and `forbidden`.
+    then gives the bytes of a blob of either. `scope` holds patterns under `write`, `create` and `forbidden`. `texts` is
+    what comes in, for the rules on content.
     """
 
     patch: Patch
@@ -43,6 +44,7 @@ class Subject(NamedTuple):
     gates: tuple[Gate, ...] = ()
     approvals: int = 0
     scope: Mapping[str, Sequence[str]] = {}
+    texts: Sequence[Text] = ()
 
     @property
     def paths(self) -> list[bytes]:
@@ -72,7 +74,9 @@ def judge(policy: Policy, subject: Subject) -> list[Finding]:
     if policy.bidi != "off" or policy.invisible != "off":
         findings += _judged_characters(policy, subject)
     if policy.gate_inputs != "off":
-        found = judge_gate_inputs(paths, subject.gates, subject.changes, subject.read)
+        found = judge_gate_inputs(
+            paths, subject.gates, subject.changes, subject.read, subject.patch
+        )
         findings += graded(policy.gate_inputs, found)
     if policy.weakened_tests != "off" or policy.edited_tests != "off":
         findings += _judged_tests(policy, subject, paths)
@@ -186,7 +190,7 @@ def _judged_characters(policy: Policy, subject: Subject) -> list[Finding]:
         (policy.bidi, "content.bidi", invisible.bidi),
         (policy.invisible, "content.invisible", invisible.invisible),
     )
-    for text in added.texts(subject.patch, subject.changes, subject.read):
+    for text in subject.texts:
         if text.raw.isascii() or (not text.marked and b"\0" in text.raw):
             continue
         new, old = (t.decode("utf-8", "replace") for t in (text.added(), text.removed()))

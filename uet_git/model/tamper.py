@@ -13,20 +13,17 @@ from uet_git.model.added import added_lines, removed_lines
 from uet_git.model.policy_paths import is_source, is_test
 from uet_git.model.records import FileChange, Finding, Patch, TreeChange
 
-_CODE: Final = rb"^(?![ \t]*(?:#(?!\[)|//|\*|/\*|--|;|<!--))[ \t]*"
-"""The beginning of a line that is no comment."""
+_COMMENT: Final = re.compile(rb"[ \t]*(?:#(?!\[)|//|\*|/\*|--|;|<!--)")
 _TESTS: Final = re.compile(
-    _CODE
-    + rb"(?:(?:async[ ]+)?def[ ]+test\w*[ ]*\(|func[ ]+(?:Test|Benchmark|Fuzz)\w*[ ]*\(|#\[(?:\w+::)*test\b"
+    rb"^[ \t]*(?:(?:async[ ]+)?def[ ]+test\w*[ ]*\(|func[ ]+(?:Test|Benchmark|Fuzz)\w*[ ]*\(|#\[(?:\w+::)*test\b"
     rb"|@(?:Test|ParameterizedTest|RepeatedTest)\b|\[(?:Test|TestMethod|Fact|Theory|TestCase)\b"
     rb"|(?:it|test|specify|scenario)(?:\.each\b[^\n]*)?[ ]*\(?[ ]*[\"'`{]|(?:public[ ]+)?function[ ]+test\w*[ ]*\()",
     re.MULTILINE,
 )
 _ASSERTIONS: Final = re.compile(
-    _CODE
-    + rb"[^\n]*?(?:\bassert\w*[ ]*(?:[!( \"'~\[{-]|$)|\bAssert(?:ions)?\.\w+|\bexpect(?:_\w+)?[ ]*[({]"
+    rb"(?:\bassert\w*[ ]*(?:[!( \"'~\[{-]|$)|\bAssert(?:ions)?\.\w+|\bexpect(?:_\w+)?[ ]*[({]"
     rb"|\b(?:pytest\.(?:raises|warns|fail)|self\.fail\w*)\b|\.should\b|\bshould\.|\brequire\.\w+\("
-    rb"|\bt\.(?:Error|Errorf|Fatal|Fatalf|Fail|FailNow)\()[^\n]*",
+    rb"|\bt\.(?:Error|Errorf|Fatal|Fatalf|Fail|FailNow)\()",
     re.MULTILINE,
 )
 _HOLLOW: Final = re.compile(
@@ -36,17 +33,46 @@ _HOLLOW: Final = re.compile(
     rb"|\bexpect\([ ]*(true|false|1|0|null)[ ]*\)\.to(?:Be|Equal|StrictEqual)\([ ]*\1[ ]*\)"
     rb"|Assert\.(?:IsTrue|True|That)\([ ]*true[ ]*[,)]"
 )
+_ASSERTION_WORDS: Final = re.compile(
+    rb"assert|Assert|expect|raises|warns|fail|should|require\.|t\.[EF]"
+)
+_SKIP_WORDS: Final = re.compile(
+    rb"skip|Skip|xfail|expectedF|Disabled|[iI]gnore|\.only|\.todo|\.fail|\.fixme|Explicit|Inconcl|Incompl|Pass\("
+    rb"|pending|xit|xtest|xdesc|xcont|xspec|fit|fdesc"
+)
 _SKIPS: Final = re.compile(
-    _CODE
-    + rb"[^\n]*?(?:\bpytest\.(?:mark\.)?(?:skip|skipif|xfail|importorskip)\b|\bunittest\.(?:skip\w*|expectedFailure)\b"
+    rb"(?:\bpytest\.(?:mark\.)?(?:skip|skipif|xfail|importorskip)\b|\bunittest\.(?:skip\w*|expectedFailure)\b"
     rb"|@(?:skip\w*|expectedFailure|Disabled|Ignore)\b|\b(?:raise[ ]+)?(?:unittest\.)?SkipTest\b|\.skipTest\("
     rb"|\b(?:it|test|describe|context|suite|specify)\.(?:skip|only|todo|failing|fixme)\b"
     rb"|\bx(?:it|test|describe|context|specify)[ ]*\(|\b[ft](?:it|describe)\.skip\b|\bf(?:it|describe)[ ]*\("
     rb"|\b[tbf]\.Skip(?:f|Now)?\(|#\[ignore\b|\[(?:[^\]\n]*[,( ])?(?:Ignore|Explicit)\b|\bSkip[ ]*=[ ]*\""
-    rb"|\bAssert\.(?:Ignore|Inconclusive|Pass)\(|\bmarkTest(?:Skipped|Incomplete)\b|^[ \t]*(?:skip|pending)[ ]+[\"'])"
-    rb"[^\n]*",
+    rb"|\bAssert\.(?:Ignore|Inconclusive|Pass)\(|\bmarkTest(?:Skipped|Incomplete)\b|^[ \t]*(?:skip|pending)[ ]+[\"'])",
     re.MULTILINE,
 )
+
+
+_ROWS: Final = re.compile(
+    rb"\bparametrize\b|\.each\b|\[(?:TestCase|InlineData)\b|@CsvSource\b|\bsubTest\b"
+)
+_NAMED: Final = re.compile(
+    rb"^[ \t]*(?:(?:export|public|private|protected|internal|static|async|abstract|final|pub|default)[ ]+)*"
+    rb"(?:def|class|func|fn|function|interface|struct|enum|trait|property)[ ]+(\w{4,})",
+    re.MULTILINE,
+)
+_WORD: Final = re.compile(rb"\w+")
+_ENOUGH: Final = 0.75
+"""A rewrite that keeps so much of many assertions is one; a single one that goes is always told."""
+
+
+class _Kind(NamedTuple):
+    """Lines of one kind: words that none of them is without, which are quickly looked for, and how they look."""
+
+    words: re.Pattern[bytes]
+    line: re.Pattern[bytes]
+
+
+_SKIPPING: Final = _Kind(_SKIP_WORDS, _SKIPS)
+_ASSERTING: Final = _Kind(_ASSERTION_WORDS, _ASSERTIONS)
 
 
 class _Sides(NamedTuple):
@@ -65,9 +91,13 @@ def judge_tests(patch: Patch, changes: Sequence[TreeChange] | None = None) -> li
     sides = [_Sides(c, added_lines(c), removed_lines(c)) for c in touched]
     findings = [f for s in sides if (f := _judged_loss(s, patch, changes)) is not None]
     lost = {f.path for f in findings}
-    rest = [s for s in sides if s.change.old_path not in lost and s.change.op != "delete"]
-    for pattern, wrong in ((_SKIPS, _more_skips), (_ASSERTIONS, _fewer_assertions)):
-        findings += wrong([(s, *_moved_out(pattern, s, sides)) for s in rest])
+    rest = [
+        s for s in sides if s.change.op in ("modify", "rename") and s.change.old_path not in lost
+    ]
+    gone = _names_gone(patch) if any(s.removed for s in rest) else set()
+    for side in rest:
+        found = (_more_skips(side, sides), _fewer_assertions(side, sides, gone))
+        findings += [f for f in found if f is not None]
     return findings
 
 
@@ -131,46 +161,76 @@ def _came_back(sides: _Sides, patch: Patch, changes: Sequence[TreeChange] | None
 
 
 def _is_emptied(sides: _Sides) -> bool:
-    """Whether everything that a hunk shows of the file goes, and tests with it."""
-    if not sides.removed or _TESTS.search(sides.added) or not _TESTS.search(sides.removed):
+    """Whether one hunk replaces the whole file, and no test is left."""
+    if _TESTS.search(sides.added) or not _TESTS.search(sides.removed):
         return False
-    kept = sum(h.new_count for h in sides.change.hunks)
-    starts_at_top = sides.change.hunks[0].old_start <= 1
-    return starts_at_top and len(sides.change.hunks) == 1 and not kept
+    hunk, *more = sides.change.hunks
+    return not more and hunk.old_start <= 1 and not hunk.leading and not hunk.trailing
 
 
-def _moved_out(
-    pattern: re.Pattern[bytes], sides: _Sides, every: Sequence[_Sides]
-) -> tuple[list[bytes], list[bytes]]:
-    """The lines of a kind that a file gains and loses, without those that another test file of the patch takes over."""
-    gained, lost = _lines(pattern, sides.added), _lines(pattern, sides.removed)
+def _gone_lines(kind: _Kind, sides: _Sides, every: Sequence[_Sides]) -> list[bytes]:
+    """The lines of a kind that a file loses, without those that another test file of the patch takes over."""
+    lost = _lines(kind, sides.removed)
     if not lost or len(every) == 1:
-        return gained, lost
-    elsewhere = Counter(line for s in every if s is not sides for line in _lines(pattern, s.added))
-    return gained, list((Counter(lost) - elsewhere).elements())
+        return lost
+    others = (line for s in every if s is not sides for line in _lines(kind, s.added))
+    return list((Counter(lost) - Counter(others)).elements())
 
 
-def _lines(pattern: re.Pattern[bytes], text: bytes) -> list[bytes]:
-    return [line.strip() for line in pattern.findall(text)] if text else []
-
-
-def _more_skips(rows: Sequence[tuple[_Sides, list[bytes], list[bytes]]]) -> list[Finding]:
+def _lines(kind: _Kind, text: bytes) -> list[bytes]:
+    """The lines of a kind that are no comments, without their indentation."""
     found = []
-    for sides, gained, lost in rows:
-        fresh = Counter(gained) - Counter(lost)
-        if sides.change.op in ("modify", "rename") and len(gained) > len(lost) and fresh:
-            line = next(iter(fresh)).decode("utf-8", "backslashreplace")
-            found.append(_found(f"a test is skipped: {line[:80]}", sides.change))
-    return found
-
-
-def _fewer_assertions(rows: Sequence[tuple[_Sides, list[bytes], list[bytes]]]) -> list[Finding]:
-    found = []
-    for sides, gained, lost in rows:
-        if sides.change.op not in ("modify", "rename"):
+    end = -1
+    for word in kind.words.finditer(text):
+        at = word.start()
+        if at < end:
             continue
-        kept = sum(not _HOLLOW.search(line) for line in gained)
-        had = sum(not _HOLLOW.search(line) for line in lost)
-        if kept < had:
-            found.append(_found(f"it has {had - kept} assertions fewer", sides.change))
+        start = text.rfind(b"\n", 0, at) + 1
+        end = text.find(b"\n", at)
+        end = len(text) if end < 0 else end
+        if not _COMMENT.match(text, start) and kind.line.search(text, start, end):
+            found.append(text[start:end].strip())
     return found
+
+
+def _names_gone(patch: Patch) -> set[bytes]:
+    """What the patch takes out of the code that is no test: names of functions and classes."""
+    gone: set[bytes] = set()
+    kept: set[bytes] = set()
+    for change in patch.changes:
+        if is_source(change.path) and not is_test(change.path):
+            gone.update(_NAMED.findall(removed_lines(change)))
+            kept.update(_NAMED.findall(added_lines(change)))
+    return gone - kept
+
+
+def _goes_with(sides: _Sides, gone: set[bytes]) -> bool:
+    """Whether whole tests go, and they name what the patch takes out of the code: they could not stay."""
+    if not gone or len(_TESTS.findall(sides.removed)) <= len(_TESTS.findall(sides.added)):
+        return False
+    return not gone.isdisjoint(_WORD.findall(sides.removed))
+
+
+def _more_skips(sides: _Sides, every: Sequence[_Sides]) -> Finding | None:
+    gained = _lines(_SKIPPING, sides.added)
+    if not gained:
+        return None
+    lost = _gone_lines(_SKIPPING, sides, every)
+    fresh = Counter(gained) - Counter(lost)
+    if len(gained) <= len(lost) or not fresh:
+        return None
+    line = next(iter(fresh)).decode("utf-8", "backslashreplace")
+    return _found(f"a test is skipped: {line[:80]}", sides.change)
+
+
+def _fewer_assertions(sides: _Sides, every: Sequence[_Sides], gone: set[bytes]) -> Finding | None:
+    lost = _gone_lines(_ASSERTING, sides, every)
+    if not lost or sides.change.path.rpartition(b"/")[2] == b"conftest.py":
+        return None
+    had = sum(not _HOLLOW.search(line) for line in lost)
+    kept = sum(not _HOLLOW.search(line) for line in _lines(_ASSERTING, sides.added))
+    rewritten = had > 3 and kept >= had * _ENOUGH
+    if kept >= had or rewritten or _ROWS.search(sides.added) or _goes_with(sides, gone):
+        return None
+    many = "one assertion" if had - kept == 1 else f"{had - kept} assertions"
+    return _found(f"it has {many} fewer ({had} go, {kept} come)", sides.change)

@@ -89,6 +89,7 @@ def _policy(
         phase_id=options.ids.get("phase_id"),
         origin=options.origin,
         scope=options.whole_scope or {},
+        target=options.target,
     )
     rules = bench.effective(given, strict=True).policy
     text = (options.message or "").encode("utf-8", "backslashreplace")

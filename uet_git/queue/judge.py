@@ -9,13 +9,14 @@ from collections.abc import Iterator, Sequence
 
 from uet_git.errors import UsageError
 from uet_git.host import policy_document, secrets
-from uet_git.model import added, policy, policy_rules
+from uet_git.model import added, oscillation, policy, policy_rules
 from uet_git.model.policy import Effective, Layer, Policy
 from uet_git.model.policy_rules import Subject
 from uet_git.model.records import Composed, Finding, Patch
 from uet_git.model.settings import Settings
 from uet_git.project import CONFIG_FILE, Project
 from uet_git.queue.options import Given
+from uet_git.queue.recent import Recent
 
 
 class Judge:
@@ -27,6 +28,7 @@ class Judge:
         self._layers = base_layers(project, settings)
         policy.effective(self._layers)  # a project that loosens the user's policy is told at once
         self._known: dict[tuple[str | None, str], Policy] = {}
+        self._recent = Recent(project, settings)
 
     def effective(self, given: Given, *, strict: bool) -> Effective:
         """The policy for one submission. What its own layer loosens is passed over, or refused if `strict`.
@@ -55,17 +57,28 @@ class Judge:
         composed: Composed | None,
         safety: Sequence[Finding] = (),
         found: Policy | None = None,
+        tree: str = "",
     ) -> list[Finding]:
-        """Everything, on what would really change. `safety` is what the safety rules found there.
+        """Everything, on what would really change. `safety` is what the safety rules found there, `tree` what it is on.
 
         Without `composed` (it fits nowhere) the patch's own words must do.
         """
         rules = found or self.policy_for(given)
         subject = self._subject(patch, given, composed)
+        texts = tuple(added.texts(patch, subject.changes, subject.read))
+        subject = subject._replace(texts=texts)
         findings = policy_rules.judge(rules, subject)
         if rules.secrets != "off":
             findings += policy_rules.graded(rules.secrets, _secrets(subject))
+        if rules.oscillation_window is not None:
+            before = self._recent.turns(given.target, tree, rules.oscillation_window)
+            now = oscillation.turn("", patch)
+            findings += oscillation.judge(now, before, rules.oscillation_threshold)
         return [*findings, *policy_rules.refused_safety(rules, safety)]
+
+    def follow(self, tree: str, result: str, label: str, entry_id: str, patch: Patch) -> None:
+        """Remembers that `result` was made of `tree` by a patch, which is then a recent one for those on top of it."""
+        self._recent.follow(tree, result, label, entry_id, patch)
 
     def _subject(self, patch: Patch, given: Given, composed: Composed | None) -> Subject:
         return Subject(
@@ -82,15 +95,19 @@ class Judge:
 
 def _secrets(subject: Subject) -> Iterator[Finding]:
     """`content.secret` for each secret that comes in; what a line only keeps is not new."""
-    for text in added.texts(subject.patch, subject.changes, subject.read):
+    if not secrets.is_suspicious(b"".join(t.raw for t in subject.texts)):
+        return
+    for text in subject.texts:
         if not text.marked and b"\0" in text.raw:
             continue
         hits, too_many = secrets.scan(text.raw)
         marks = [text.raw[text.raw.rfind(b"\n", 0, h.offset) + 1 :][:1] for h in hits]
-        old = {h.value for h, m in zip(hits, marks, strict=True) if text.marked and m == b"-"}
-        for hit, mark in zip(hits, marks, strict=True):
-            if text.marked and (mark != b"+" or hit.value in old):
+        both = list(zip(hits, marks, strict=True))
+        told = {h.value for h, m in both if text.marked and m == b"-" and h.is_whole}
+        for hit, mark in both:
+            if (text.marked and mark != b"+") or hit.value in told:
                 continue
+            told.add(hit.value)
             line = text.line + text.raw.count(b"\n", 0, hit.offset)
             where = "" if text.marked else f", line {line} of the file"
             found = line if text.marked else 0

@@ -55,7 +55,10 @@ class Options:
 
 
 class Given(NamedTuple):
-    """What comes with a patch: its message (empty: none of its own), issue, phase and origin document."""
+    """What comes with a patch: its message (empty: none of its own), issue, phase, origin document and scope.
+
+    `target` is where it is to land.
+    """
 
     message: bytes = b""
     issue: str | None = None
@@ -63,11 +66,17 @@ class Given(NamedTuple):
     origin: Mapping[str, Any] | None = None
     scope: Mapping[str, Sequence[str]] = {}
     approvals: int = 0
+    target: str = ""
 
 
 def given_of(entry: Entry) -> Given:
     """What came with an entry."""
     text = "" if _MADE_UP.match(entry.message) else entry.message
     return Given(
-        text.encode("utf-8", "backslashreplace"), entry.issue, entry.phase_id, entry.origin, entry.scope or {}
-    )  # fmt: skip
+        text.encode("utf-8", "backslashreplace"),
+        entry.issue,
+        entry.phase_id,
+        entry.origin,
+        entry.scope or {},
+        target=entry.target,
+    )

@@ -1,11 +1,12 @@
 """precheck: judges patches as the queue would, and records nothing: no entry, no object (DESIGN 7.4)."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from uet_git.model import mail as mails
 from uet_git.model.policy import Effective
-from uet_git.model.records import Conflict, Finding, Mail, Oid, Patch
+from uet_git.model.records import Conflict, Finding, Mail, Patch
 from uet_git.plumbing import fallback
 from uet_git.project import Project
 from uet_git.queue import validate
@@ -59,6 +60,7 @@ class _Bench:
             phase_id=options.ids.get("phase_id"),
             origin=options.origin,
             scope=options.whole_scope or {},
+            target=options.target,
         )
         self.policy = self.stager.judge.effective(self.given, strict=True)
         self.tree = project.tip_tree(tip)
@@ -71,6 +73,7 @@ class _Bench:
         if not patch.changes:
             return Checked(name, judged.mail, patch, None, tuple(findings))
         given = self._given_with(judged.mail)
+        piece_id = hashlib.sha256(piece).hexdigest()
         mark = self.project.objects.begin()
         result = fallback.candidate(self.stager.composer, self.tree, patch, judged.mail.diff)
         rules = self.policy.policy
@@ -79,8 +82,10 @@ class _Bench:
             more = self.stager.judge.staged(patch, given, None, found=rules)
             return Checked(name, judged.mail, patch, False, (*findings, *result.findings, *more))
         safety = self.stager.safety(self.tree, result)
-        findings += [*safety, *self.stager.judge.staged(patch, given, result, safety, rules)]
-        self.tree = Oid(result.tree)
+        bench = self.stager.judge
+        findings += [*safety, *bench.staged(patch, given, result, safety, rules, self.tree)]
+        bench.follow(self.tree, result.tree, name, piece_id, patch)
+        self.tree = result.tree
         return Checked(name, judged.mail, patch, True, tuple(dict.fromkeys(findings)))
 
     def _given_with(self, mail: Mail) -> Given:

@@ -92,18 +92,27 @@ class Stager:
             self.project.objects.discard(mark)
             return self._not_fitting(tree, entry, patch, result.findings)
         safety = self.safety(tree, result)
-        held = self._not_waived(entry, (*safety, *self._by_policy(entry, patch, result, safety)))
+        held = self._not_waived(
+            entry, (*safety, *self._by_policy(tree, entry, patch, result, safety))
+        )
         if validate.blocking(held) is not None:
             self.project.objects.discard(mark)
             return NotStaged(entry, held)
+        if self._ruled:
+            self.judge.follow(tree, result.tree, entry.label, entry.entry_id, patch)
         return Staged(entry, patch, result, mark, held)
 
     def _by_policy(
-        self, entry: Entry, patch: Patch, composed: Composed, safety: Sequence[Finding]
+        self,
+        tree: Oid,
+        entry: Entry,
+        patch: Patch,
+        composed: Composed,
+        safety: Sequence[Finding],
     ) -> Sequence[Finding]:
         """What the target's policy, and the entry's own, finds in what would change."""
         if self._ruled or validate.has_own_rules(entry.origin, entry.scope):
-            return self.judge.staged(patch, given_of(entry), composed, safety)
+            return self.judge.staged(patch, given_of(entry), composed, safety, tree=tree)
         return ()
 
     @cached_property
