@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,7 +11,7 @@ import click
 from uet_git.cli import arguments, views
 from uet_git.cli.live import Live
 from uet_git.cli.render import Output, command
-from uet_git.errors import UsageError
+from uet_git.errors import DetachedHead, UsageError
 from uet_git.host import policy_document
 from uet_git.host.files import Holder
 from uet_git.model import display, order
@@ -124,6 +125,8 @@ def apply(patches: tuple[str, ...], no_wait: bool, watch: bool, **given: Any) ->
     with Project.open(origin=given["origin"]) as project:
         project.override(policy__preset=given["preset"])
         options = _options(project, given, like_am=True) if named else None
+        if options is None:
+            _check_overrides(project, given["onto"])
         read = arguments.Given([], [])
         if options is not None:
             read = arguments.read(
@@ -133,6 +136,12 @@ def apply(patches: tuple[str, ...], no_wait: bool, watch: bool, **given: Any) ->
             return _preview_apply(out, project, read, options)
         _ensure_ledger(out, project)
         return _apply(out, project, read, options, named=named, wait=not no_wait, watch=watch)
+
+
+def _check_overrides(project: Project, onto: str | None) -> None:
+    """Refuses a flag or variable that loosens, also where nothing is queued. Raises: LooserThanBase, UsageError."""
+    with suppress(DetachedHead):
+        project.settings_at(project.tip(project.target(onto, like_am=True)))
 
 
 def _apply(
