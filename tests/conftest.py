@@ -1,10 +1,13 @@
 """Every test runs with its own HOME, a fixed identity and none of the caller's GIT_* variables."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
+# Started in the background, a shell has us ignore Ctrl-C, and every program that a test starts would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 CORPORA = Path(__file__).resolve().parent.parent.parent / "shared"
 
 
