@@ -66,13 +66,20 @@ def _children_by_parent(pid: int) -> set[int]:
     return found
 
 
-def descendants(roots: Iterable[int]) -> set[int]:
-    """The roots and everything below them."""
+def descendants(
+    roots: Iterable[int], *, most: int = 0, visit: Callable[[int], object] | None = None
+) -> set[int]:
+    """The roots and everything below them, at most `most` (0: all); `visit` is called on each before its children.
+
+    What forks faster than it can be walked must be stopped by `visit`, or bounded by `most`.
+    """
     found: set[int] = set()
     waiting = set(roots)
-    while waiting:
+    while waiting and not 0 < most <= len(found):
         pid = waiting.pop()
         found.add(pid)
+        if visit is not None:
+            visit(pid)
         waiting |= children(pid) - found
     return found
 
@@ -103,16 +110,31 @@ class Family:
         strange = children(os.getpid()) - self._before - self._others() - {self.pid}
         return {pid for pid in strange if marked(pid, self._marker, self._prefix)}
 
-    def signal(self, number: int, *, group: bool = True) -> set[int]:
-        """Sends a signal to every living member, the first child too; returns whom it found."""
-        members = descendants(self.orphans() | {self.pid})
-        if group:
+    def signal(self, number: int, *, spare: frozenset[int] = frozenset()) -> set[int]:
+        """Sends a signal to every living member, parents first, the first child too; returns whom it found.
+
+        Whom to `spare` is left alone, and then the process group is not signalled as such.
+        """
+
+        def send(pid: int) -> None:
+            if pid not in spare:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, number)
+
+        if not spare:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, number)
-        for pid in members:
+        return descendants(self.orphans() | {self.pid}, visit=send)
+
+    def wardens(self) -> frozenset[int]:
+        """The first child and its children: what holds a namespace together, where the gate runs in one."""
+        return frozenset(children(self.pid) | {self.pid})
+
+    def end_namespace(self) -> None:
+        """Kills the first process of the gate's own process namespace; the kernel ends all others in it at once."""
+        for pid in children(self.pid):
             with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, number)
-        return members
+                os.kill(pid, signal.SIGKILL)
 
     def kill(self, within: float) -> int:
         """Kills all and reaps the orphans, for at most `within` seconds; returns how many they were.

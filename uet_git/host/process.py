@@ -4,7 +4,6 @@ Nothing here knows what git is, except which of its variables must never leak in
 """
 
 import os
-import select
 import shutil
 import signal
 import subprocess
@@ -17,7 +16,10 @@ from typing import IO, Final, NamedTuple
 from uet_git.errors import GitMissing, IoFailed
 from uet_git.host.family import Family, adopt_orphans
 from uet_git.host.files import os_errors
-from uet_git.host.spool import Spool
+from uet_git.host.gate_watch import Ended as Ended
+from uet_git.host.gate_watch import Watched
+from uet_git.host.sandbox import Box, Tier
+from uet_git.host.spool import Opening, Spool
 
 _KEPT_GIT = frozenset(
     {
@@ -48,9 +50,6 @@ _FIXED = {
 Child = subprocess.Popen[bytes]
 PIPE: Final = subprocess.PIPE
 DEVNULL: Final = subprocess.DEVNULL
-_GRACE: Final = 2.0  # seconds from TERM to KILL
-_KILLING: Final = 2.5  # seconds until a process that does not die is given up
-_CHUNK: Final = 1 << 18
 _started: "weakref.WeakSet[subprocess.Popen[bytes]]" = weakref.WeakSet()
 
 
@@ -164,21 +163,6 @@ def _shown(argv: Sequence[str | bytes]) -> str:
     return " ".join(os.fsdecode(a) for a in argv[:3])
 
 
-class Ended(NamedTuple):
-    """How a gate's process ended. `code` is negative for a signal and None if it never started.
-
-    `seconds` is its wall time, `error` says why it could not be started, `strays` counts processes
-    that it left behind and that were killed, `truncated` that output was left out of the log.
-    """
-
-    code: int | None
-    timed_out: bool
-    seconds: float
-    truncated: bool
-    error: str = ""
-    strays: int = 0
-
-
 def run_gate(
     argv: Sequence[str] | str,
     *,
@@ -188,30 +172,38 @@ def run_gate(
     log_path: str,
     cap_bytes: int = 4 * 1024 * 1024,
     keep_fds: Sequence[int] = (),
+    box: Box | None = None,
 ) -> Ended:
     """Runs argv, or a str with `sh -c`, and whatever it starts; all of it is gone afterwards.
 
+    With a `box` it runs in that, with its limits: a box that cannot be made is like a program that
+    cannot be started (`code` None), and a program that is not there ends with 127, as in a shell.
     No stdin; stdout and stderr together in `log_path`, the first and last half of `cap_bytes`. Ends
     with the first process, not with the pipe: who keeps it open does not hold us. On timeout TERM,
     2 s later KILL. Raises: DiskFull, IoFailed (the log cannot be made).
     """
     marker = f"UET_GATE={os.getpid()}-{time.monotonic_ns():x}"
     full = {**env, **dict([marker.split("=")])}
+    command = ["/bin/sh", "-c", argv] if isinstance(argv, str) else list(argv)
+    if box is not None:
+        full = box.environment(full)
+        command = box.wrap(command, full, timeout=timeout, mark=marker)
     with os_errors(f"writing {log_path}"):
         spool = Spool(log_path, cap_bytes)
+    output = Opening(spool, marker if box is not None else "")
     adopt_orphans(True)
     began = time.monotonic()
     try:
         family = Family(marker, _living)
-        child, pipe = _start_gate(argv, cwd, full, keep_fds)
+        child, pipe = _start_gate(command, cwd, full, keep_fds)
         family.pid = child.pid
-        ended = _watch(child, pipe, family, spool, began, timeout)
+        ended = Watched(child, pipe, family, output, box).ended(began, timeout)
     except OSError as exc:
-        ended = Ended(None, False, time.monotonic() - began, False, _why(exc, argv, cwd))
+        ended = Ended(None, False, time.monotonic() - began, False, _why(exc, command[0], cwd))
     finally:
         spool.close()
         adopt_orphans(False)
-    return ended._replace(truncated=spool.truncated)
+    return ended._replace(truncated=spool.truncated, tier=box.tier if box else Tier.NONE)
 
 
 def end_leftovers(pid: int) -> int:
@@ -236,20 +228,19 @@ def _living() -> set[int]:
     return {child.pid for child in list(_started) if child.returncode is None}
 
 
-def _why(exc: OSError, argv: Sequence[str] | str, cwd: str | bytes) -> str:
-    program = "sh" if isinstance(argv, str) else argv[0]
+def _why(exc: OSError, program: str, cwd: str | bytes) -> str:
     culprit = os.fsdecode(cwd) if exc.filename == cwd else program
     return f"{culprit}: {exc.strerror or exc}"
 
 
 def _start_gate(
-    argv: Sequence[str] | str, cwd: str | bytes, env: Mapping[str, str], keep_fds: Sequence[int]
+    argv: Sequence[str], cwd: str | bytes, env: Mapping[str, str], keep_fds: Sequence[int]
 ) -> tuple[subprocess.Popen[bytes], int]:
     """Starts the first process of a gate in a session of its own; returns it and where it writes."""
     reading, writing = os.pipe()
     try:
         child = subprocess.Popen(
-            ["/bin/sh", "-c", argv] if isinstance(argv, str) else list(argv),
+            argv,
             cwd=cwd,
             env=env,
             stdin=subprocess.DEVNULL,
@@ -266,81 +257,3 @@ def _start_gate(
     _started.add(child)
     os.set_blocking(reading, False)
     return child, reading
-
-
-def _watch(
-    child: subprocess.Popen[bytes],
-    pipe: int,
-    family: Family,
-    spool: Spool,
-    began: float,
-    timeout: float,
-) -> Ended:
-    """Follows a started gate to its end and clears away all that it leaves."""
-    timed_out = False
-    strays = 0
-    try:
-        if not _follow(child, pipe, spool, began + timeout):
-            timed_out = True
-            family.signal(signal.SIGTERM)
-            family.signal(signal.SIGCONT)  # who is stopped hears TERM only then
-            _follow(child, pipe, spool, time.monotonic() + _GRACE)
-        seconds = time.monotonic() - began
-    finally:
-        strays = family.kill(_KILLING)
-        with suppress(subprocess.TimeoutExpired):
-            child.wait(_KILLING)
-        _drain(pipe, spool, 64)
-        os.close(pipe)
-    return Ended(child.returncode, timed_out, seconds, False, strays=strays)
-
-
-def _follow(child: subprocess.Popen[bytes], pipe: int, spool: Spool, deadline: float) -> bool:
-    """Takes in output until the process ended (not yet reaped: True) or the time is up (False)."""
-    poll = select.poll()
-    poll.register(pipe, select.POLLIN)
-    watch = _watched(child)
-    if watch is not None:
-        poll.register(watch, select.POLLIN)
-    try:
-        while True:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return False
-            ready = dict(poll.poll(min(left, 3600.0 if watch is not None else 0.01) * 1000))
-            if pipe in ready and not _drain(pipe, spool, 16):
-                poll.unregister(pipe)
-            if watch in ready or (watch is None and _ended(child)):
-                return True
-    finally:
-        if watch is not None:
-            os.close(watch)
-
-
-def _watched(child: subprocess.Popen[bytes]) -> int | None:
-    """A descriptor that becomes readable when the process ends; None where there is none."""
-    try:
-        return os.pidfd_open(child.pid)
-    except (AttributeError, OSError):
-        return None
-
-
-def _ended(child: subprocess.Popen[bytes]) -> bool:
-    """Whether the process ended; without reaping it where that can be asked."""
-    if not hasattr(os, "waitid"):
-        return child.poll() is not None
-    flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
-    return os.waitid(os.P_PID, child.pid, flags) is not None
-
-
-def _drain(pipe: int, spool: Spool, chunks: int) -> bool:
-    """Moves what the pipe holds, at most some chunks, into the log; False once nobody can write."""
-    for _ in range(chunks):
-        try:
-            data = os.read(pipe, _CHUNK)
-        except BlockingIOError:
-            return True
-        if not data:
-            return False
-        spool.write(data)
-    return True

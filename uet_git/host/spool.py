@@ -5,6 +5,7 @@ from collections import deque
 from typing import Final
 
 _MARK: Final = b"\n[... %d bytes left out ...]\n"
+_UNOPENED: Final = 65_536  # bytes of output before the mark that are looked through
 
 
 class Spool:
@@ -59,3 +60,36 @@ class Spool:
                 data = data[os.write(self._fd, data) :]
         except OSError as exc:
             self.failed = exc
+
+
+class Opening:
+    """Lets output through to a spool, and takes out the line by which a sandbox says that it stands.
+
+    Without a `mark` there is no such line. What comes before it is the sandbox's own words.
+    """
+
+    def __init__(self, spool: Spool, mark: str) -> None:
+        self._spool = spool
+        self._mark = f"{mark}\n".encode() if mark else b""
+        self._held = b""
+        self.begun = not mark
+        self.words = ""
+
+    def write(self, data: bytes) -> None:
+        """Takes some output."""
+        if self.begun:
+            self._spool.write(data)
+            return
+        self._held += data
+        before, mark, after = self._held.partition(self._mark)
+        if mark or len(self._held) > _UNOPENED:
+            self.begun, self._held = bool(mark), b""
+            self._spool.write(before)
+            self._spool.write(after)
+
+    def close(self) -> None:
+        """Lets through what is still held; `words` are then its last line, where the sandbox never stood."""
+        if not self.begun:
+            self._spool.write(self._held)
+            lines = self._held.decode("utf-8", "backslashreplace").split("\n")
+            self.words = next((line for line in reversed(lines) if line.strip()), "")
