@@ -101,6 +101,10 @@ class _Reader:
             raise ConfigError(f"{self.name}:1: `version = 1` is missing")
         top = self.values((), self.tree, keys.TOP)
         del top["version"]
+        if top.get("require_sandbox") and top.get("sandbox") == "none":
+            raise self.wrong(
+                ("sandbox",), '`sandbox = "none"` contradicts `require_sandbox = true`'
+            )
         parts: dict[str, dict[str, Any]] = {}
         for part, specs in keys.TABLES.items():
             table = self.table((part,))

@@ -17,7 +17,7 @@ KINDS: Final = (
     *("unit_tests", "integration_tests", "e2e_tests", "security_scan", "lint", "custom"),
 )
 MOMENTS: Final = ("pre-commit", "queue")
-SANDBOXES: Final = ("auto", "none")  # one by name only once it is sure to be used
+SANDBOXES: Final = ("auto", "bubblewrap", "unshare", "none")
 HOOKS: Final = ("post-commit", "post-merge")
 GATE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -186,6 +186,7 @@ GATE: Final[dict[str, Key]] = {
     "cache": Key(boolean),
     "retries": Key(whole(0, 10), 0, later=True),
     "network": Key(boolean),
+    "memory": Key(whole(16, 16 * 1024 * 1024)),
     "pass_env": Key(many(variable, "variable names")),
     "inputs": Key(many(glob, "path patterns")),
     "git": Key(boolean),
@@ -195,7 +196,7 @@ GATE: Final[dict[str, Key]] = {
 TOP: Final[dict[str, Key]] = {
     "version": Key(one),
     "sandbox": Key(one_of(*SANDBOXES)),
-    "require_sandbox": Key(boolean, False, later=True),
+    "require_sandbox": Key(boolean),
     "scratch_dir": Key(absolute),
 }
 TABLES: Final[dict[str, dict[str, Key]]] = {

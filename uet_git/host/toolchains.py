@@ -8,6 +8,7 @@ side by side (`~/.local`, `~/.cargo`).
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from typing import Final
 
 _VARIABLES: Final = (
@@ -36,10 +37,20 @@ def within(path: str, folder: str) -> bool:
 def needed(env: Mapping[str, str], hidden: Sequence[str], homes: Sequence[str]) -> tuple[str, ...]:
     """The folders below `hidden` ones that the tools named by `env` need, as they are named and as they really are.
 
-    `hidden` and `homes` are real paths. Links are left to the caller to follow.
+    `hidden` and `homes` are real paths. Links are left to the caller to follow. Looked up once a
+    process: tools do not move while gates run.
     """
+    named = [env[name] for name in _VARIABLES if name in env]
+    named += env.get("PATH", "").split(os.pathsep)
+    return _needed(tuple(p for p in named if os.path.isabs(p)), tuple(hidden), tuple(homes))
+
+
+@cache
+def _needed(
+    named: tuple[str, ...], hidden: tuple[str, ...], homes: tuple[str, ...]
+) -> tuple[str, ...]:
     found: dict[str, None] = {}
-    waiting = list(_named(env))
+    waiting = list(named)
     seen: set[str] = set()
     while waiting:
         path = os.path.normpath(waiting.pop(0))
@@ -50,35 +61,36 @@ def needed(env: Mapping[str, str], hidden: Sequence[str], homes: Sequence[str]) 
         if not any(within(p, h) for p in (path, real) for h in hidden):
             continue
         place = _installation(real, hidden, homes)
-        if place is None:
-            continue
-        found[path] = found[place] = None
-        waiting += [t for t in _pointed_at(real, place) if not within(t, place)]
+        if place is not None:
+            found[path] = found[place] = None
+            waiting += _pointed_at(real, place)
     return tuple(p for p in found if not _holds(os.path.realpath(p), hidden))
 
 
-def _named(env: Mapping[str, str]) -> Iterator[str]:
-    for name in _VARIABLES:
-        if os.path.isabs(env.get(name, "")):
-            yield env[name]
-    yield from (p for p in env.get("PATH", "").split(os.pathsep) if os.path.isabs(p))
+@cache
+def _whole(homes: tuple[str, ...]) -> tuple[str, ...]:
+    found = (os.path.join(home, name) for home in homes for name in _WHOLE)
+    return tuple(os.path.realpath(p) for p in found if os.path.isdir(p))
 
 
-def _installation(real: str, hidden: Sequence[str], homes: Iterable[str]) -> str | None:
+@cache
+def _mixed(homes: tuple[str, ...]) -> frozenset[str]:
+    found = (os.path.join(home, name) for home in homes for name in _MIXED)
+    return frozenset(os.path.realpath(p) for p in found if os.path.isdir(p))
+
+
+def _installation(real: str, hidden: tuple[str, ...], homes: tuple[str, ...]) -> str | None:
     """The folder to show for one that holds programs (or for a named file); None if it cannot be shown."""
     if not os.path.exists(real):
         return None
-    for home in homes:
-        for name in _WHOLE:
-            whole = os.path.realpath(os.path.join(home, name))
-            if within(real, whole) and not _holds(whole, hidden):
-                return whole
+    for whole in _whole(homes):
+        if within(real, whole) and not _holds(whole, hidden):
+            return whole
     packages, node, _ = f"{real}/".partition("/node_modules/")
     if node and not _holds(packages + node, hidden):
         return packages + node.rstrip("/")
     parent, name = os.path.split(real)
-    mixed = {os.path.realpath(os.path.join(home, m)) for home in homes for m in _MIXED}
-    own = name in _PROGRAMS and parent not in mixed and not _holds(parent, hidden)
+    own = name in _PROGRAMS and parent not in _mixed(homes) and not _holds(parent, hidden)
     if own and _is_installation(parent):
         return parent
     return None if _holds(real, hidden) else real
@@ -98,13 +110,14 @@ def _holds(folder: str, hidden: Iterable[str]) -> bool:
 
 
 def _pointed_at(programs: str, place: str) -> Iterator[str]:
-    """What the links among programs lead to, and the Python that a virtual environment was made from."""
+    """What the links among programs lead to outside `place`, and the Python that a virtual environment is of."""
     for folder in {programs, os.path.join(place, "bin")}:
         with suppress(OSError), os.scandir(folder) as entries:
             for _, entry in zip(range(_MOST), entries, strict=False):
                 if entry.is_symlink():
-                    yield _place(os.path.join(folder, os.readlink(entry.path)))
-                    yield _place(os.path.realpath(entry.path))
+                    target = os.path.normpath(os.path.join(folder, os.readlink(entry.path)))
+                    if not within(target, place):
+                        yield _place(target)
     with suppress(OSError), open(os.path.join(place, "pyvenv.cfg"), encoding="utf-8") as file:
         for line in file:
             key, _, value = line.partition("=")
@@ -114,5 +127,5 @@ def _pointed_at(programs: str, place: str) -> Iterator[str]:
 
 def _place(program: str) -> str:
     """The folder of programs that one lies in, or the file alone: its folder may be anything."""
-    folder = os.path.dirname(os.path.normpath(program))
-    return folder if os.path.basename(folder) in _PROGRAMS else os.path.normpath(program)
+    folder = os.path.dirname(program)
+    return folder if os.path.basename(folder) in _PROGRAMS else program

@@ -175,6 +175,7 @@ class Gate:
     cache: bool = True
     retries: int = 0
     network: bool = False
+    memory: int = 0  # MB, all its processes together; 0: three quarters of the machine's
     pass_env: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
     git: bool = False
