@@ -16,6 +16,8 @@ _SET_CHILD_SUBREAPER = 36
 _PROC = "/proc"
 _lock = threading.Lock()
 _adopting = 0
+starting = threading.Lock()
+"""Held while a child is started and made known: before it runs its program it looks like any gate's orphan."""
 
 
 def adopt_orphans(on: bool) -> bool:
@@ -107,7 +109,8 @@ class Family:
 
     def orphans(self) -> set[int]:
         """Our own children that came from this family by losing their parents."""
-        strange = children(os.getpid()) - self._before - self._others() - {self.pid}
+        with starting:
+            strange = children(os.getpid()) - self._before - self._others() - {self.pid}
         return {pid for pid in strange if marked(pid, self._marker, self._prefix)}
 
     def signal(self, number: int, *, spare: frozenset[int] = frozenset()) -> set[int]:

@@ -31,7 +31,8 @@ class Ended(NamedTuple):
     `seconds` is its wall time, `error` says why it could not be started, `strays` counts processes
     that it left behind and that were killed (in a namespace of its own the kernel does, and nobody
     counts), `truncated` that output was left out of the log. `exceeded` says what it had too much
-    of, and was killed for: "used more than 500 MB of memory". `tier` is what it ran in.
+    of, and was killed for: "used more than 500 MB of memory". `tier` is what it ran in, `canceled`
+    that it was ended because nobody wants it any more.
     """
 
     code: int | None
@@ -42,16 +43,23 @@ class Ended(NamedTuple):
     strays: int = 0
     exceeded: str = ""
     tier: Tier = Tier.NONE
+    canceled: bool = False
 
 
 class Watched:
     """A started gate, followed to its end."""
 
     def __init__(
-        self, child: Child, pipe: int, family: Family, output: Opening, box: Box | None
+        self,
+        child: Child,
+        pipe: int,
+        family: Family,
+        output: Opening,
+        box: Box | None,
+        stop_fd: int | None = None,
     ) -> None:
         self._child, self._pipe, self._family, self._output = child, pipe, family, output
-        self._box = box
+        self._box, self._stop_fd, self._stopped = box, stop_fd, False
         self._watch = Watch(family, box.limits) if box is not None else None
 
     def ended(self, began: float, timeout: float) -> Ended:
@@ -60,7 +68,7 @@ class Watched:
         strays = 0
         try:
             if not self._follow(began + timeout) and not self._exceeded():
-                timed_out = True
+                timed_out = not self._stopped
                 self._ask_to_end()
                 self._follow(time.monotonic() + _GRACE)
             seconds = time.monotonic() - began
@@ -76,7 +84,8 @@ class Watched:
             return Ended(None, timed_out, seconds, False, self._unboxed())
         strays = 0 if self._in_namespace() else strays
         exceeded = self._exceeded()
-        return Ended(self._code(), timed_out, seconds, False, strays=strays, exceeded=exceeded)
+        ended = Ended(self._code(), timed_out, seconds, False, strays=strays, exceeded=exceeded)
+        return ended._replace(canceled=self._stopped)
 
     def _reap(self) -> None:
         deadline = time.monotonic() + _KILLING
@@ -111,12 +120,14 @@ class Watched:
         self._family.signal(signal.SIGCONT, spare=spare)
 
     def _follow(self, deadline: float) -> bool:
-        """Takes in output until the process ended (not yet reaped: True), the time is up or it has too much (False)."""
+        """Takes in output until the process ended (not yet reaped: True); False: out of time, too greedy, unwanted."""
         poll = select.poll()
         poll.register(self._pipe, select.POLLIN)
         end = _end_of(self._child)
         if end is not None:
             poll.register(end, select.POLLIN)
+        if self._stop_fd is not None and not self._stopped:
+            poll.register(self._stop_fd, select.POLLIN)
         try:
             while True:
                 now = time.monotonic()
@@ -127,6 +138,9 @@ class Watched:
                     poll.unregister(self._pipe)
                 if end in ready or (end is None and _ended(self._child)):
                     return True
+                if self._stop_fd in ready:
+                    self._stopped = True
+                    return False
         finally:
             if end is not None:
                 os.close(end)

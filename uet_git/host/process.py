@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import IO, Final, NamedTuple
 
 from uet_git.errors import GitMissing, IoFailed
-from uet_git.host.family import Family, adopt_orphans
+from uet_git.host.family import Family, adopt_orphans, starting
 from uet_git.host.files import os_errors
 from uet_git.host.gate_watch import Ended as Ended
 from uet_git.host.gate_watch import Watched
@@ -129,21 +129,22 @@ def start(
     `pass_fds` stay open in the child: a flock on one of them then lives as long as the child does.
     """
     try:
-        child = subprocess.Popen(
-            list(argv),
-            cwd=cwd,
-            env=dict(env) if env is not None else environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            pass_fds=pass_fds,
-            process_group=0,
-        )
+        with starting:
+            child = subprocess.Popen(
+                list(argv),
+                cwd=cwd,
+                env=dict(env) if env is not None else environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                pass_fds=pass_fds,
+                process_group=0,
+            )
+            _started.add(child)
     except FileNotFoundError as exc:
         raise GitMissing(_shown(argv)) from exc
     except OSError as exc:
         raise IoFailed(f"{_shown(argv)}: {exc.strerror}") from exc
-    _started.add(child)
     return child
 
 
@@ -173,14 +174,15 @@ def run_gate(
     cap_bytes: int = 4 * 1024 * 1024,
     keep_fds: Sequence[int] = (),
     box: Box | None = None,
+    stop_fd: int | None = None,
 ) -> Ended:
     """Runs argv, or a str with `sh -c`, and whatever it starts; all of it is gone afterwards.
 
     With a `box` it runs in that, with its limits: a box that cannot be made is like a program that
     cannot be started (`code` None), and a program that is not there ends with 127, as in a shell.
     No stdin; stdout and stderr together in `log_path`, the first and last half of `cap_bytes`. Ends
-    with the first process, not with the pipe: who keeps it open does not hold us. On timeout TERM,
-    2 s later KILL. Raises: DiskFull, IoFailed (the log cannot be made).
+    with the first process, not with the pipe: who keeps it open does not hold us. On timeout, or once
+    `stop_fd` can be read, TERM, 2 s later KILL. Raises: DiskFull, IoFailed (the log cannot be made).
     """
     marker = f"UET_GATE={os.getpid()}-{time.monotonic_ns():x}"
     full = {**env, **dict([marker.split("=")])}
@@ -197,7 +199,7 @@ def run_gate(
         family = Family(marker, _living)
         child, pipe = _start_gate(command, cwd, full, keep_fds)
         family.pid = child.pid
-        ended = Watched(child, pipe, family, output, box).ended(began, timeout)
+        ended = Watched(child, pipe, family, output, box, stop_fd).ended(began, timeout)
     except OSError as exc:
         ended = Ended(None, False, time.monotonic() - began, False, _why(exc, command[0], cwd))
     finally:
@@ -239,21 +241,22 @@ def _start_gate(
     """Starts the first process of a gate in a session of its own; returns it and where it writes."""
     reading, writing = os.pipe()
     try:
-        child = subprocess.Popen(
-            argv,
-            cwd=cwd,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=writing,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            pass_fds=tuple(keep_fds),
-        )
+        with starting:
+            child = subprocess.Popen(
+                argv,
+                cwd=cwd,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=writing,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                pass_fds=tuple(keep_fds),
+            )
+            _started.add(child)
     except BaseException:
         os.close(reading)
         raise
     finally:
         os.close(writing)
-    _started.add(child)
     os.set_blocking(reading, False)
     return child, reading
