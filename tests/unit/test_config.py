@@ -87,6 +87,7 @@ shell = "true && true"
 required = false
 cache = false
 network = true
+memory = 512
 pass_env = ["TOKEN"]
 inputs = ["src/"]
 git = true
@@ -107,6 +108,7 @@ timeout = 0.5
                 required=False,
                 cache=False,
                 network=True,
+                memory=512,
                 pass_env=("TOKEN",),
                 inputs=("src/",),
                 git=True,
@@ -195,12 +197,17 @@ MISTAKES: list[tuple[bytes, bytes, int, str]] = [
         "did you mean `min_coverage`?",
     ),
     (b'junit = "report.xml"', b'criteria = "x"', 15, "must be a table"),
-    (b"[policy]", b"require_sandbox = true\n[policy]", 2, "`require_sandbox` is not supported yet"),
     (
         b"[policy]",
-        b'sandbox = "bubblewrap"\n[policy]',
+        b'require_sandbox = true\nsandbox = "none"\n[policy]',
+        3,
+        '`sandbox = "none"` contradicts `require_sandbox = true`',
+    ),
+    (
+        b"[policy]",
+        b'sandbox = "docker"\n[policy]',
         2,
-        '`sandbox` must be one of "auto", "none"',
+        '`sandbox` must be one of "auto", "bubblewrap", "unshare", "none"',
     ),
     (b"[policy]", b'scratch_dir = "x"\n[policy]', 2, "absolute"),
     (b"[policy]", b"limits = 3\n[policy]", 2, "`limits` must be a table, [limits]"),
@@ -460,3 +467,34 @@ def test_a_gate_whose_program_is_missing_is_only_proposed() -> None:
     assert find_gates(files, files.get, lambda _: None) == (
         FoundGate("make-test", "custom", ("make", "test"), doubt="make is not installed here"),
     )
+
+
+TIERS = ("auto", "bubblewrap", "unshare", "none")
+SAFER = {
+    *(("none", tier) for tier in TIERS),
+    *((tier, "bubblewrap") for tier in TIERS),
+    *((tier, tier) for tier in TIERS),
+}
+
+
+@pytest.mark.parametrize("base", TIERS)
+@pytest.mark.parametrize("wanted", TIERS)
+def test_a_variable_may_ask_for_a_stronger_sandbox_only(base: str, wanted: str) -> None:
+    settings = Settings(sandbox=base)
+    if (base, wanted) in SAFER:
+        assert tighten(settings, {}, {"UET_SANDBOX": wanted}).sandbox == wanted
+        return
+    with pytest.raises(LooserThanBase) as caught:
+        tighten(settings, {}, {"UET_SANDBOX": wanted})
+    assert f"UET_SANDBOX = {wanted}" in caught.value.message
+    assert f"sandbox = {base}" in caught.value.message
+
+
+def test_a_variable_may_require_a_sandbox_and_never_excuse_it() -> None:
+    required = tighten(Settings(), {}, {"UET_REQUIRE_SANDBOX": "1"})
+    assert required.require_sandbox is True
+    assert tighten(required, {}, {"UET_REQUIRE_SANDBOX": "true"}) == required
+    with pytest.raises(LooserThanBase):
+        tighten(required, {}, {"UET_REQUIRE_SANDBOX": "0"})
+    with pytest.raises(UsageError, match="UET_SANDBOX must be one of"):
+        tighten(Settings(), {}, {"UET_SANDBOX": "docker"})

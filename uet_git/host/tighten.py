@@ -15,7 +15,11 @@ from uet_git.model import policy
 from uet_git.model.settings import Settings
 
 _PREFIXES: Final = ("UET_LIMITS_", "UET_POLICY_", "UET_QUEUE_", "UET_GATES_", "UET_COMMIT_")
-_SHORT: Final = {"UET_PRESET": "policy.preset"}
+_SHORT: Final = {
+    "UET_PRESET": "policy.preset",
+    "UET_SANDBOX": "sandbox",
+    "UET_REQUIRE_SANDBOX": "require_sandbox",
+}
 _FLAGS: Final = {"policy.preset": "--preset"}
 _NUMBERS: Final = {
     **{f"limits.{name}": key.check for name, key in keys.LIMITS.items()},
@@ -23,7 +27,13 @@ _NUMBERS: Final = {
     "gates.timeout": keys.seconds,
 }
 _POLICY: Final = {f"policy.{name}": key.check for name, key in keys.POLICY.items()}
-_CHECKS: Final[dict[str, keys.Check]] = {**_NUMBERS, **_POLICY}
+_TOP: Final = {name: keys.TOP[name].check for name in ("sandbox", "require_sandbox")}
+_CHECKS: Final[dict[str, keys.Check]] = {**_NUMBERS, **_POLICY, **_TOP}
+_SAFER: Final = {
+    "none": ("auto", "unshare", "bubblewrap"),
+    "auto": ("bubblewrap",),  # it may have been that one
+    "unshare": ("bubblewrap",),
+}
 
 
 def tighten(
@@ -82,13 +92,15 @@ def _value(name: str, text: str) -> object:
                 continue
     if kind == "union":
         return [part.strip() for part in text.split(",")]
-    if kind == "true":
+    if kind == "true" or name == "require_sandbox":
         return {"1": True, "true": True, "0": False, "false": False}.get(text.lower(), text)
     return text
 
 
 def _applied(settings: Settings, name: str, value: Any, said: str) -> Settings:
     table, _, key = name.partition(".")
+    if name in _TOP:
+        return _held(settings, name, value, said)
     if name == "gates.timeout":
         return replace(settings, gates=_capped(settings, value, said))
     if table == "policy":
@@ -97,6 +109,16 @@ def _applied(settings: Settings, name: str, value: Any, said: str) -> Settings:
     value = _lower(name, getattr(part, key), value, said)
     changed: Any = replace(part, **{key: value})
     return replace(settings, **{table: changed})
+
+
+def _held(settings: Settings, name: str, value: Any, said: str) -> Settings:
+    """The settings with another sandbox, at least as strong as the target's."""
+    present = getattr(settings, name)
+    safer = value is True if name == "require_sandbox" else value in _SAFER.get(present, ())
+    if value != present and not safer:
+        raise _looser(name, present, value, said)
+    changed: Any = {name: value}
+    return replace(settings, **changed)
 
 
 def _with_rule(settings: Settings, key: str, value: Any, said: str) -> Settings:
