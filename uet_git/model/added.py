@@ -7,8 +7,8 @@ from typing import Final, NamedTuple
 from uet_git.model.records import EXECUTABLE, REGULAR, FileChange, Patch, TreeChange
 
 ReadBlob = Callable[[str], bytes]
-_PLUS: Final = re.compile(rb"^\+([^\n]*\n?)", re.MULTILINE)
-_MINUS: Final = re.compile(rb"^-([^\n]*\n?)", re.MULTILINE)
+_PLUS: Final = re.compile(rb"\n\+([^\n]*)")
+_MINUS: Final = re.compile(rb"\n-([^\n]*)")
 _FILES: Final = (REGULAR, EXECUTABLE)
 LARGEST: Final = 2 * 1024 * 1024
 """Bytes of a whole file that are looked at; a patch itself is never larger than its own limit."""
@@ -27,21 +27,28 @@ class Text(NamedTuple):
 
     def added(self) -> bytes:
         """What comes in, without marks."""
-        return b"".join(_PLUS.findall(self.raw)) if self.marked else self.raw
+        return _marked(_PLUS, [self.raw]) if self.marked else self.raw
 
     def removed(self) -> bytes:
         """What goes, without marks; nothing for a whole file."""
-        return b"".join(_MINUS.findall(self.raw)) if self.marked else b""
+        return _marked(_MINUS, [self.raw]) if self.marked else b""
 
 
 def added_lines(change: FileChange) -> bytes:
     """Every line that the hunks of a change add."""
-    return b"".join(line for h in change.hunks for line in _PLUS.findall(h.body))
+    return _marked(_PLUS, [h.body for h in change.hunks])
 
 
 def removed_lines(change: FileChange) -> bytes:
     """Every line that the hunks of a change remove."""
-    return b"".join(line for h in change.hunks for line in _MINUS.findall(h.body))
+    return _marked(_MINUS, [h.body for h in change.hunks])
+
+
+def _marked(mark: re.Pattern[bytes], bodies: Sequence[bytes]) -> bytes:
+    """The lines with a mark, without it, each with its line feed."""
+    lines = mark.findall(b"\n" + b"\n".join(bodies))
+    lines.append(b"")
+    return b"\n".join(lines)
 
 
 def texts(

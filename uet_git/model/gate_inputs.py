@@ -8,7 +8,8 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 from uet_git.model.added import ReadBlob
 from uet_git.model.records import Finding, Gate, Patch, TreeChange
@@ -92,29 +93,48 @@ def judge_gate_inputs(
     patch: Patch | None = None,
 ) -> list[Finding]:
     """`policy.gate_input` for each such file. Without `changes` what the hunks of `patch` show must do."""
-    words = [word for gate in gates for word in _words(gate)]
-    named = {_plain(word).encode("utf-8", "surrogateescape") for word in words}
-    tools = {word.rpartition("/")[2] for word in words}
-    whole = _ALWAYS.union(*(_OF_TOOL[t] for t in tools if t in _OF_TOOL))
+    uses = _used(tuple(gates))
     found = []
     for path in paths:
         name = path.rpartition(b"/")[2]
-        if path in named and not path.endswith(b"/"):
+        if path in uses.named:
             found.append(Finding(_CODE, "a gate runs or reads it by name", path))
-        elif name in whole or _TEST_RUNNERS.match(name):
+        elif name in uses.whole or _TEST_RUNNERS.match(name):
             found.append(Finding(_CODE, "it says how tests or checks run", path))
     seen = {f.path for f in found}
     if changes is not None and read is not None:
         for change in changes:
-            if change.path not in seen:
+            parts = _parts_of(change.path, uses)
+            if parts is not None and change.path not in seen:
                 sides = [read(oid) if oid else None for oid in (change.old_oid, change.new_oid)]
-                found += _judged_parts(change.path, sides, words, tools)
+                found += _judged_parts(change.path, parts, sides)
     elif patch is not None:
         for part in patch.changes:
             if part.path not in seen and part.path.endswith((b"setup.cfg", b"pyproject.toml")):
                 shown = [b"".join(h.old for h in part.hunks), b"".join(h.new for h in part.hunks)]
-                found += _judged_parts(part.path, shown, words, tools, whole=False)
+                found += _judged_parts(part.path, _ini_parts(uses.tools), shown)
     return found
+
+
+class _Used(NamedTuple):
+    """What gates use: the words of their commands, the paths and tools among these, and the tools' own files."""
+
+    words: frozenset[bytes]
+    named: frozenset[bytes]
+    tools: frozenset[str]
+    whole: frozenset[bytes]
+
+
+@lru_cache(maxsize=64)
+def _used(gates: tuple[Gate, ...]) -> _Used:
+    words = [word for gate in gates for word in _words(gate)]
+    tools = frozenset(word.rpartition("/")[2] for word in words)
+    return _Used(
+        frozenset(word.encode("utf-8", "surrogateescape") for word in words),
+        frozenset(_plain(word).encode("utf-8", "surrogateescape") for word in words),
+        tools,
+        _ALWAYS.union(*(_OF_TOOL[t] for t in tools if t in _OF_TOOL)),
+    )
 
 
 def _words(gate: Gate) -> Iterator[str]:
@@ -138,28 +158,22 @@ def _plain(word: str) -> str:
     return word.partition("::")[0].removeprefix("./")
 
 
-def _judged_parts(
-    path: bytes,
-    sides: Sequence[bytes | None],
-    words: Sequence[str],
-    tools: Iterable[str],
-    *,
-    whole: bool = True,
-) -> Iterator[Finding]:
-    """Files of which only a part matters: compares that part before and after. Not `whole`: only hunks are known."""
+def _parts_of(path: bytes, uses: _Used) -> Parts | None:
+    """What reads the part that matters out of a file of which only a part does; None for every other file."""
     name = path.rpartition(b"/")[2]
-    parts: Parts | None = None
-    if name == b"pyproject.toml" and whole:
-        parts = _toml_parts(tools)
-    elif name in (b"setup.cfg", b"pyproject.toml"):
-        parts = _ini_parts(tools)
-    elif name == b"package.json":
-        parts = _json_parts
-    elif path in _MAKEFILES and "make" in tools:
-        targets = {w.encode() for w in words}
-        parts = lambda data: _recipes(data, targets)  # noqa: E731
-    if parts is None:
-        return
+    if name == b"pyproject.toml":
+        return _toml_parts(uses.tools)
+    if name == b"setup.cfg":
+        return _ini_parts(uses.tools)
+    if name == b"package.json":
+        return _json_parts
+    if path in _MAKEFILES and "make" in uses.tools:
+        return lambda data: _recipes(data, uses.words)
+    return None
+
+
+def _judged_parts(path: bytes, parts: Parts, sides: Sequence[bytes | None]) -> Iterator[Finding]:
+    """Compares the part that matters before and after."""
     before, after = (None if side is None else parts(side) for side in sides)
     if (before or after) and before != after:
         yield Finding(_CODE, "the part of it that gates or tests use changes", path)
@@ -204,7 +218,7 @@ def _json_parts(data: bytes) -> Any:
     return {k: tree[k] for k in _JS_KEYS if k in tree} if isinstance(tree, dict) else {}
 
 
-def _recipes(data: bytes, targets: set[bytes]) -> Any:
+def _recipes(data: bytes, targets: frozenset[bytes]) -> Any:
     """The rules that the targets need, and the variables that these use; all of it where it includes other files."""
     if re.search(rb"(?m)^[ ]*-?s?include\b", data):
         return data
@@ -218,7 +232,7 @@ def _recipes(data: bytes, targets: set[bytes]) -> Any:
     variables: dict[bytes, list[bytes]] = {}
     for line in _ASSIGNMENT.finditer(joined):
         variables.setdefault(line[1], []).append(line[0])
-    wanted = targets & rules.keys() or {next(iter(rules), b"")}
+    wanted = set(targets & rules.keys()) or {next(iter(rules), b"")}
     waiting, used = list(wanted), set(wanted)
     while waiting:
         for need in needs.get(waiting.pop(), ()):

@@ -1,12 +1,14 @@
-"""Whether a patch makes tests weaker: deletes or empties them, skips them, takes assertions away (issue: agents do).
+"""Whether a patch makes tests weaker: deletes or empties them, skips them, takes assertions away.
 
 Judged by the lines that the patch adds and removes in files that look like tests, in the words of the usual test
-libraries. What only moves from one test to another does not count: lines are compared, not places.
+libraries. What only moves from one test to another does not count: lines are compared, not places. Each expression
+reads its text once, and what all files of a patch share is made once, so that no patch takes long.
 """
 
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Final, NamedTuple
 
 from uet_git.model.added import added_lines, removed_lines
@@ -17,14 +19,13 @@ _COMMENT: Final = re.compile(rb"[ \t]*(?:#(?!\[)|//|\*|/\*|--|;|<!--)")
 _TESTS: Final = re.compile(
     rb"^[ \t]*(?:(?:async[ ]+)?def[ ]+test\w*[ ]*\(|func[ ]+(?:Test|Benchmark|Fuzz)\w*[ ]*\(|#\[(?:\w+::)*test\b"
     rb"|@(?:Test|ParameterizedTest|RepeatedTest)\b|\[(?:Test|TestMethod|Fact|Theory|TestCase)\b"
-    rb"|(?:it|test|specify|scenario)(?:\.each\b[^\n]*)?[ ]*\(?[ ]*[\"'`{]|(?:public[ ]+)?function[ ]+test\w*[ ]*\()",
+    rb"|(?:it|test|specify|scenario)(?:\.each\b|[ ]*+(?:\([ ]*+)?[\"'`{])|(?:public[ ]+)?function[ ]+test\w*[ ]*\()",
     re.MULTILINE,
 )
 _ASSERTIONS: Final = re.compile(
     rb"(?:\bassert\w*[ ]*(?:[!( \"'~\[{-]|$)|\bAssert(?:ions)?\.\w+|\bexpect(?:_\w+)?[ ]*[({]"
     rb"|\b(?:pytest\.(?:raises|warns|fail)|self\.fail\w*)\b|\.should\b|\bshould\.|\brequire\.\w+\("
-    rb"|\bt\.(?:Error|Errorf|Fatal|Fatalf|Fail|FailNow)\()",
-    re.MULTILINE,
+    rb"|\bt\.(?:Error|Errorf|Fatal|Fatalf|Fail|FailNow)\()"
 )
 _HOLLOW: Final = re.compile(
     rb"\bassert[ ]+(?:not[ ]+(?:False|None|0)|True|1|\"[^\"]*\"|'[^']*')[ ]*(?:[,#;]|$)"
@@ -33,24 +34,15 @@ _HOLLOW: Final = re.compile(
     rb"|\bexpect\([ ]*(true|false|1|0|null)[ ]*\)\.to(?:Be|Equal|StrictEqual)\([ ]*\1[ ]*\)"
     rb"|Assert\.(?:IsTrue|True|That)\([ ]*true[ ]*[,)]"
 )
-_ASSERTION_WORDS: Final = re.compile(
-    rb"assert|Assert|expect|raises|warns|fail|should|require\.|t\.[EF]"
-)
-_SKIP_WORDS: Final = re.compile(
-    rb"skip|Skip|xfail|expectedF|Disabled|[iI]gnore|\.only|\.todo|\.fail|\.fixme|Explicit|Inconcl|Incompl|Pass\("
-    rb"|pending|xit|xtest|xdesc|xcont|xspec|fit|fdesc"
-)
 _SKIPS: Final = re.compile(
     rb"(?:\bpytest\.(?:mark\.)?(?:skip|skipif|xfail|importorskip)\b|\bunittest\.(?:skip\w*|expectedFailure)\b"
-    rb"|@(?:skip\w*|expectedFailure|Disabled|Ignore)\b|\b(?:raise[ ]+)?(?:unittest\.)?SkipTest\b|\.skipTest\("
+    rb"|@(?:skip\w*|expectedFailure|Disabled|Ignore)\b|\bSkipTest\b|\.skipTest\("
     rb"|\b(?:it|test|describe|context|suite|specify)\.(?:skip|only|todo|failing|fixme)\b"
-    rb"|\bx(?:it|test|describe|context|specify)[ ]*\(|\b[ft](?:it|describe)\.skip\b|\bf(?:it|describe)[ ]*\("
-    rb"|\b[tbf]\.Skip(?:f|Now)?\(|#\[ignore\b|\[(?:[^\]\n]*[,( ])?(?:Ignore|Explicit)\b|\bSkip[ ]*=[ ]*\""
-    rb"|\bAssert\.(?:Ignore|Inconclusive|Pass)\(|\bmarkTest(?:Skipped|Incomplete)\b|^[ \t]*(?:skip|pending)[ ]+[\"'])",
-    re.MULTILINE,
+    rb"|\bx(?:it|test|describe|context|specify)[ ]?\(|\b[ft](?:it|describe)\.skip\b|\bf(?:it|describe)[ ]?\("
+    rb"|\b[tbf]\.Skip(?:f|Now)?\(|#\[ignore\b|[\[,][ ]?(?:\w+\.)?(?:Ignore|Explicit)(?:Attribute)?[\](,]"
+    rb"|\bSkip[ ]?=[ ]?\"|\bAssert\.(?:Ignore|Inconclusive|Pass)\(|\bmarkTest(?:Skipped|Incomplete)\b"
+    rb"|^[ \t]*(?:skip|pending)[ ]+[\"'])"
 )
-
-
 _ROWS: Final = re.compile(
     rb"\bparametrize\b|\.each\b|\[(?:TestCase|InlineData)\b|@CsvSource\b|\bsubTest\b"
 )
@@ -62,43 +54,54 @@ _NAMED: Final = re.compile(
 _WORD: Final = re.compile(rb"\w+")
 _ENOUGH: Final = 0.75
 """A rewrite that keeps so much of many assertions is one; a single one that goes is always told."""
+_LONGEST: Final = 2_000  # bytes of a line that are looked at
 
 
 class _Kind(NamedTuple):
-    """Lines of one kind: words that none of them is without, which are quickly looked for, and how they look."""
+    """Lines of one kind: words of which each has one, which are quickly looked for, and how they look."""
 
-    words: re.Pattern[bytes]
+    words: tuple[bytes, ...]
     line: re.Pattern[bytes]
 
 
-_SKIPPING: Final = _Kind(_SKIP_WORDS, _SKIPS)
-_ASSERTING: Final = _Kind(_ASSERTION_WORDS, _ASSERTIONS)
+_ASSERTING: Final = _Kind(
+    (b"ssert", b"xpect", b"raises", b"warns", b"fail", b"should", b"require.", b"t.Err", b"t.Fa"),
+    _ASSERTIONS,
+)
+_SKIPPING: Final = _Kind(
+    (
+        *(b"skip", b"Skip", b"xfail", b"expectedF", b"Disabled", b"gnore", b"Explicit", b"Inconcl"),
+        *(b".only", b".todo", b".fail", b".fixme", b"Incompl", b"Pass(", b"pending"),
+        *(b"xit", b"xtest", b"xdesc", b"xcont", b"xspec", b"fit(", b"fit (", b"fdesc"),
+    ),
+    _SKIPS,
+)
 
 
-class _Sides(NamedTuple):
+class _Side:
     """One change of a test, as the lines that come and go."""
 
-    change: FileChange
-    added: bytes
-    removed: bytes
+    __slots__ = ("_lines", "added", "change", "removed")
+
+    def __init__(self, change: FileChange) -> None:
+        self.change = change
+        self.added = added_lines(change)
+        self.removed = removed_lines(change)
+        self._lines: dict[tuple[_Kind, bool], list[bytes]] = {}
+
+    def lines(self, kind: _Kind, *, added: bool) -> list[bytes]:
+        """The lines of a kind that come, or that go."""
+        found = self._lines.get((kind, added))
+        if found is None:
+            found = _lines(kind, self.added if added else self.removed)
+            self._lines[kind, added] = found
+        return found
 
 
 def judge_tests(patch: Patch, changes: Sequence[TreeChange] | None = None) -> list[Finding]:
     """`policy.judge_edited` for each test file that is weaker after the patch, with how."""
     touched = [c for c in patch.changes if _was_test(c) or _is_test(c)]
-    if not touched:
-        return []
-    sides = [_Sides(c, added_lines(c), removed_lines(c)) for c in touched]
-    findings = [f for s in sides if (f := _judged_loss(s, patch, changes)) is not None]
-    lost = {f.path for f in findings}
-    rest = [
-        s for s in sides if s.change.op in ("modify", "rename") and s.change.old_path not in lost
-    ]
-    gone = _names_gone(patch) if any(s.removed for s in rest) else set()
-    for side in rest:
-        found = (_more_skips(side, sides), _fewer_assertions(side, sides, gone))
-        findings += [f for f in found if f is not None]
-    return findings
+    return _Tests(patch, changes or (), list(map(_Side, touched))).judge() if touched else []
 
 
 def judge_edits(patch: Patch) -> list[Finding]:
@@ -122,23 +125,124 @@ def _changes_content(change: FileChange) -> bool:
     return bool(change.hunks) or change.binary is not None or change.op == "delete"
 
 
-def _judged_loss(
-    sides: _Sides, patch: Patch, changes: Sequence[TreeChange] | None
-) -> Finding | None:
-    """A test file that goes, or is no test any more, or holds no test any more."""
-    change = sides.change
-    if not _was_test(change):
-        return None
-    assert change.old_path is not None
-    if change.op == "delete":
-        if not _holds_tests(sides.removed) or _came_back(sides, patch, changes):
+class _Tests:
+    """The changes of tests in one patch, and what judging each of them asks of all."""
+
+    def __init__(self, patch: Patch, changes: Sequence[TreeChange], sides: Sequence[_Side]) -> None:
+        self.patch = patch
+        self.changes = changes
+        self.sides = sides
+        self._came: dict[_Kind, Counter[bytes]] = {}
+
+    def judge(self) -> list[Finding]:
+        findings = [f for s in self.sides if (f := self._judged_loss(s)) is not None]
+        lost = {f.path for f in findings}
+        rest = [
+            s
+            for s in self.sides
+            if s.change.op in ("modify", "rename") and s.change.old_path not in lost
+        ]
+        text = b"".join(s.added for s in rest)
+        may_skip = any(word in text for word in _SKIPPING.words)
+        for side in rest:
+            skips = self._more_skips(side) if may_skip else None
+            findings += [f for f in (skips, self._fewer_assertions(side)) if f is not None]
+        return findings
+
+    # -- a file that goes, or is no test any more, or holds no test any more
+
+    def _judged_loss(self, side: _Side) -> Finding | None:
+        change = side.change
+        if not _was_test(change):
             return None
-        return _found("it is deleted", change, change.old_path)
-    if change.op == "rename" and not _is_test(change) and is_source(change.old_path):
-        return _found("its new name is none of a test", change, change.old_path)
-    if _is_emptied(sides):
-        return _found("all of its tests are removed", change, change.old_path)
-    return None
+        assert change.old_path is not None
+        if change.op == "delete":
+            if not _holds_tests(side.removed) or self._came_back(side):
+                return None
+            return _found("it is deleted", change, change.old_path)
+        if change.op == "rename" and not _is_test(change) and is_source(change.old_path):
+            return _found("its new name is none of a test", change, change.old_path)
+        if _is_emptied(side):
+            return _found("all of its tests are removed", change, change.old_path)
+        return None
+
+    def _came_back(self, side: _Side) -> bool:
+        """Whether another test file of the patch is the deleted one: the same blob, or most of its lines."""
+        if self._old_blobs.get(side.change.old_path or b"") in self._new_blobs:
+            return True
+        old = Counter(filter(None, map(bytes.strip, side.removed.split(b"\n"))))
+        there = sum(min(many, self._fresh[line]) for line, many in old.items())
+        return there * 2 > old.total()
+
+    @cached_property
+    def _old_blobs(self) -> dict[bytes, str]:
+        return {c.path: c.old_oid for c in self.changes if c.old_oid}
+
+    @cached_property
+    def _new_blobs(self) -> set[str]:
+        return {c.new_oid for c in self.changes if not c.old_mode and is_test(c.path)}
+
+    @cached_property
+    def _fresh(self) -> Counter[bytes]:
+        """The lines of all test files that are new."""
+        sides = [s for s in self.sides if s.change.op == "add"]
+        return Counter(line for s in sides for line in map(bytes.strip, s.added.split(b"\n")))
+
+    # -- a file that stays
+
+    def _gone_lines(self, kind: _Kind, side: _Side) -> list[bytes]:
+        """The lines of a kind that a file loses, without those that another test file of the patch takes over."""
+        lost = side.lines(kind, added=False)
+        if not lost or len(self.sides) == 1:
+            return lost
+        if kind not in self._came:
+            lines = (line for s in self.sides for line in s.lines(kind, added=True))
+            self._came[kind] = Counter(lines)
+        came, own = self._came[kind], Counter(side.lines(kind, added=True))
+        gone: list[bytes] = []
+        for line, many in Counter(lost).items():
+            gone += [line] * (many - (came[line] - own[line]))
+        return gone
+
+    def _more_skips(self, side: _Side) -> Finding | None:
+        gained = side.lines(_SKIPPING, added=True)
+        if not gained:
+            return None
+        lost = self._gone_lines(_SKIPPING, side)
+        fresh = Counter(gained) - Counter(lost)
+        if len(gained) <= len(lost) or not fresh:
+            return None
+        line = next(iter(fresh)).decode("utf-8", "backslashreplace")
+        return _found(f"a test is skipped: {line[:80]}", side.change)
+
+    def _fewer_assertions(self, side: _Side) -> Finding | None:
+        lost = self._gone_lines(_ASSERTING, side)
+        if not lost or side.change.path.rpartition(b"/")[2] == b"conftest.py":
+            return None
+        had = sum(not _HOLLOW.search(line) for line in lost)
+        kept = sum(not _HOLLOW.search(line) for line in side.lines(_ASSERTING, added=True))
+        rewritten = had > 3 and kept >= had * _ENOUGH
+        if kept >= had or rewritten or _ROWS.search(side.added) or self._goes_with(side):
+            return None
+        many = "one assertion" if had - kept == 1 else f"{had - kept} assertions"
+        return _found(f"it has {many} fewer ({had} go, {kept} come)", side.change)
+
+    def _goes_with(self, side: _Side) -> bool:
+        """Whether whole tests go, and they name what the patch takes out of the code: they could not stay."""
+        if len(_TESTS.findall(side.removed)) <= len(_TESTS.findall(side.added)):
+            return False
+        return not self._names_gone.isdisjoint(_WORD.findall(side.removed))
+
+    @cached_property
+    def _names_gone(self) -> set[bytes]:
+        """What the patch takes out of the code that is no test: names of functions and classes."""
+        gone: set[bytes] = set()
+        kept: set[bytes] = set()
+        for change in self.patch.changes:
+            if is_source(change.path) and not is_test(change.path):
+                gone.update(_NAMED.findall(removed_lines(change)))
+                kept.update(_NAMED.findall(added_lines(change)))
+        return gone - kept
 
 
 def _found(what: str, change: FileChange, path: bytes | None = None) -> Finding:
@@ -146,91 +250,32 @@ def _found(what: str, change: FileChange, path: bytes | None = None) -> Finding:
 
 
 def _holds_tests(text: bytes) -> bool:
-    return _TESTS.search(text) is not None or _ASSERTIONS.search(text) is not None
+    return _TESTS.search(text) is not None or bool(_lines(_ASSERTING, text))
 
 
-def _came_back(sides: _Sides, patch: Patch, changes: Sequence[TreeChange] | None) -> bool:
-    """Whether another test file of the patch is the deleted one: the same blob, or most of its lines."""
-    gone = {c.old_oid for c in changes or () if c.path == sides.change.old_path}
-    if any(c.new_oid in gone and not c.old_mode and is_test(c.path) for c in changes or ()):
-        return True
-    fresh = [c for c in patch.changes if c.op == "add" and is_test(c.path)]
-    old = Counter(filter(None, map(bytes.strip, sides.removed.split(b"\n"))))
-    new = Counter(bytes.strip(line) for c in fresh for line in added_lines(c).split(b"\n"))
-    return bool(fresh) and (old & new).total() * 2 > old.total()
-
-
-def _is_emptied(sides: _Sides) -> bool:
+def _is_emptied(side: _Side) -> bool:
     """Whether one hunk replaces the whole file, and no test is left."""
-    if _TESTS.search(sides.added) or not _TESTS.search(sides.removed):
+    if len(side.change.hunks) != 1:
         return False
-    hunk, *more = sides.change.hunks
-    return not more and hunk.old_start <= 1 and not hunk.leading and not hunk.trailing
-
-
-def _gone_lines(kind: _Kind, sides: _Sides, every: Sequence[_Sides]) -> list[bytes]:
-    """The lines of a kind that a file loses, without those that another test file of the patch takes over."""
-    lost = _lines(kind, sides.removed)
-    if not lost or len(every) == 1:
-        return lost
-    others = (line for s in every if s is not sides for line in _lines(kind, s.added))
-    return list((Counter(lost) - Counter(others)).elements())
+    (hunk,) = side.change.hunks
+    if hunk.old_start > 1 or hunk.leading or hunk.trailing:
+        return False
+    return _TESTS.search(side.removed) is not None and not _TESTS.search(side.added)
 
 
 def _lines(kind: _Kind, text: bytes) -> list[bytes]:
     """The lines of a kind that are no comments, without their indentation."""
+    starts: set[int] = set()
+    for word in kind.words:
+        at = text.find(word)
+        while at >= 0:
+            starts.add(text.rfind(b"\n", 0, at) + 1)
+            end = text.find(b"\n", at)
+            at = text.find(word, end) if end >= 0 else -1
     found = []
-    end = -1
-    for word in kind.words.finditer(text):
-        at = word.start()
-        if at < end:
-            continue
-        start = text.rfind(b"\n", 0, at) + 1
-        end = text.find(b"\n", at)
-        end = len(text) if end < 0 else end
-        if not _COMMENT.match(text, start) and kind.line.search(text, start, end):
-            found.append(text[start:end].strip())
+    for start in sorted(starts):
+        end = text.find(b"\n", start)
+        line = text[start : min(len(text) if end < 0 else end, start + _LONGEST)]
+        if not _COMMENT.match(line) and kind.line.search(line):
+            found.append(line.strip())
     return found
-
-
-def _names_gone(patch: Patch) -> set[bytes]:
-    """What the patch takes out of the code that is no test: names of functions and classes."""
-    gone: set[bytes] = set()
-    kept: set[bytes] = set()
-    for change in patch.changes:
-        if is_source(change.path) and not is_test(change.path):
-            gone.update(_NAMED.findall(removed_lines(change)))
-            kept.update(_NAMED.findall(added_lines(change)))
-    return gone - kept
-
-
-def _goes_with(sides: _Sides, gone: set[bytes]) -> bool:
-    """Whether whole tests go, and they name what the patch takes out of the code: they could not stay."""
-    if not gone or len(_TESTS.findall(sides.removed)) <= len(_TESTS.findall(sides.added)):
-        return False
-    return not gone.isdisjoint(_WORD.findall(sides.removed))
-
-
-def _more_skips(sides: _Sides, every: Sequence[_Sides]) -> Finding | None:
-    gained = _lines(_SKIPPING, sides.added)
-    if not gained:
-        return None
-    lost = _gone_lines(_SKIPPING, sides, every)
-    fresh = Counter(gained) - Counter(lost)
-    if len(gained) <= len(lost) or not fresh:
-        return None
-    line = next(iter(fresh)).decode("utf-8", "backslashreplace")
-    return _found(f"a test is skipped: {line[:80]}", sides.change)
-
-
-def _fewer_assertions(sides: _Sides, every: Sequence[_Sides], gone: set[bytes]) -> Finding | None:
-    lost = _gone_lines(_ASSERTING, sides, every)
-    if not lost or sides.change.path.rpartition(b"/")[2] == b"conftest.py":
-        return None
-    had = sum(not _HOLLOW.search(line) for line in lost)
-    kept = sum(not _HOLLOW.search(line) for line in _lines(_ASSERTING, sides.added))
-    rewritten = had > 3 and kept >= had * _ENOUGH
-    if kept >= had or rewritten or _ROWS.search(sides.added) or _goes_with(sides, gone):
-        return None
-    many = "one assertion" if had - kept == 1 else f"{had - kept} assertions"
-    return _found(f"it has {many} fewer ({had} go, {kept} come)", sides.change)
