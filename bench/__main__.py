@@ -1,6 +1,6 @@
 """`python -m bench`: prints the table of bars, each contender in a fresh clone in every round, ratios of medians.
 
-`--rounds N` (default 5), `--only NAME...` (httpx redis newtonsoft conflict many start memory), `--folder DIR`
+`--rounds N` (default 5), `--only NAME...` (httpx redis newtonsoft conflict judge many start memory), `--folder DIR`
 (default: tmpfs). Peers run in the same round as we do; the machine's noise then hits all alike.
 """
 
@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from bench import contenders as c
@@ -153,6 +154,22 @@ def conflict(table: Table) -> None:
     table.row("  the same | git apply --index + git commit", found["uet"], found["apply"], None, "")
 
 
+def judge(table: Table) -> None:
+    """Judging a whole series by the preset `standard`, which `init` writes, against `open`, which has no rules."""
+    corpus = Corpus("httpx", table.folder)
+    where = corpus.clone(table.folder / "clone")
+    argv = [*c.UET, "policy", "check", "--preset"]
+    found = table.run(
+        {
+            preset: partial(c.timed, [*argv, preset, str(corpus.mbox)], where, ok=(0, 1))
+            for preset in ("open", "standard")
+        }
+    )
+    count = len(corpus.expected["series"])
+    what = f"policy check, httpx, {count} patches: standard | open"
+    table.row(what, found["standard"], found["open"], 1.3, "")
+
+
 def many(table: Table) -> None:
     """Milliseconds a patch in a large repository against a small one: marginal cost, 100 to 500 patches."""
     made = {
@@ -220,6 +237,7 @@ ROWS: dict[str, Callable[[Table], None]] = {
     "redis": lambda t: series(t, "redis", 0.8, "0.5 x"),
     "newtonsoft": newtonsoft,
     "conflict": conflict,
+    "judge": judge,
     "many": many,
     "start": start,
     "memory": memory,
