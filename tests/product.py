@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 
 from tests.builders import git
 from uet_git.cli import arguments, views
+from uet_git.host.config import parse_toml
 from uet_git.project import Project
+from uet_git.queue import trust as trusting
 
 COMMAND = (sys.executable, "-P", "-m", "uet_git")
 
@@ -59,6 +61,16 @@ def uet(
     assert b"Traceback" not in ran.out + ran.err, ran.said
     assert code is None or ran.code == code, (args, ran.said)
     return ran
+
+
+def trust(repo: Path, text: bytes | None = None) -> None:
+    """Accepts the gates of the default target, as `uet-git trust --yes` does, or of a uet.toml; in this process."""
+    with Project.open(str(repo)) as project:
+        target = project.target(None, like_am=False)
+        found = trusting.of_target(project, target)
+        if text is not None:
+            found = trusting.of_settings(project, target, parse_toml(text))
+        trusting.accept(project, found)
 
 
 def entries(repo: Path) -> list[dict[str, Any]]:

@@ -262,6 +262,14 @@ class NeedsPerson(UetError):
     exit_code = 2
 
 
+class NotTrusted(UetError):
+    """These gates are not accepted on this machine, so none of them runs."""
+
+    code = "gate.untrusted"
+    exit_code = 1
+    default_next = ("uet-git", "trust")
+
+
 class NotWaivable(UsageError):
     """That finding cannot be waived."""
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 LINK = ".ledger"
 CONFIG_FILE = "uet.toml"
+TRUST_VARIABLE = "UET_TRUST"
 _UNCONFIGURED = Settings()
 _TIGHTENING = tuple(
     f"UET_{t}" for t in ("LIMITS_", "POLICY_", "QUEUE_", "GATES_", "COMMIT_", "PRESET")
@@ -285,11 +286,11 @@ class Project:
         """
         blob = self.config_blob(tip) or ""
         if blob not in self._settings:
-            self._settings[blob] = self._tightened(self._written(Oid(blob)))
+            self._settings[blob] = self._tightened(self.written(Oid(blob)))
         return self._settings[blob]
 
-    def _written(self, blob: Oid) -> Settings:
-        """The settings as a `uet.toml` says them; those of none for an empty id."""
+    def written(self, blob: Oid | None) -> Settings:
+        """The settings as a `uet.toml` says them, nothing laid over; those of none without one. Raises: ConfigError."""
         if not blob:
             return _UNCONFIGURED
         from uet_git.host import config
@@ -309,6 +310,14 @@ class Project:
         self._flags = {**self._flags, **given}
         self._settings.clear()
 
+    def overrides(self) -> dict[str, object]:
+        """What is laid over every target's settings in this call, by name of flag or variable: for the record."""
+        if not self._flags and not process.any_variable((*_TIGHTENING, TRUST_VARIABLE)):
+            return {}
+        from uet_git.host import tighten
+
+        return tighten.in_force(self._flags, TRUST_VARIABLE)
+
     @cached_property
     def user_policy(self) -> "UserPolicy | None":
         """The user's own policy, None without one. Raises: ConfigError."""
@@ -321,11 +330,12 @@ class Project:
         return self.objects.resolve(target)
 
     def config_blob(self, tip: Oid | None) -> Oid | None:
-        """The id of a commit's `uet.toml`, None without one."""
-        if tip is None:
-            return None
-        tree = self.objects.tree(self.tree_of(tip))
-        entry = tree.get(CONFIG_FILE.encode())
+        """The id of a commit's `uet.toml`, None without one. Raises: ConfigError."""
+        return None if tip is None else self.config_blob_in(self.tree_of(tip))
+
+    def config_blob_in(self, tree: Oid) -> Oid | None:
+        """The id of a tree's `uet.toml`, None without one. Raises: ConfigError."""
+        entry = self.objects.tree(tree).get(CONFIG_FILE.encode())
         if entry is None:
             return None
         if entry[0] not in (REGULAR, EXECUTABLE):

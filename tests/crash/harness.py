@@ -20,7 +20,9 @@ from typing import NamedTuple
 
 from tests.builders import diff, git, mail, make_repo
 from uet_git.host.clock import Clock
+from uet_git.host.config import parse_toml
 from uet_git.ledger.ledger import Ledger
+from uet_git.model.trust import trust_hash
 from uet_git.project import Project
 from uet_git.queue import fsck
 
@@ -96,6 +98,7 @@ class Scene:
     product: Sequence[str] = PRODUCT
     tree: str = ""
     subjects: list[str] = field(default_factory=list)
+    variables: dict[str, str] = field(default_factory=dict)
 
     @property
     def repo(self) -> Path:
@@ -110,7 +113,7 @@ class Scene:
         where.mkdir(parents=True)
         subprocess.run(["cp", "-a", f"{self.home}/.", str(where)], check=True)
         git(where / "repo", "worktree", "repair", str(where / "linked"))
-        return Scene(where, self.product, self.tree, self.subjects)
+        return Scene(where, self.product, self.tree, self.subjects, self.variables)
 
 
 def lines(word: str) -> bytes:
@@ -132,8 +135,10 @@ def make_scene(home: Path, *, gated: bool, product: Sequence[str] = PRODUCT) -> 
         )
     }
     text = "version = 1\n[queue]\nbatch = 1\n"
+    variables = {}
     if gated:
         text += "[gates.look]\nkind = 'custom'\nrun = ['test', '-e', 'a.txt']\n"
+        variables["UET_TRUST"] = trust_hash(parse_toml(text.encode()))  # makes no ledger beforehand
     repo = make_repo(home / "repo", {**base, "uet.toml": text.encode()})
     git(repo, "worktree", "add", "-q", "-b", "side", str(home / "linked"))
     (home / "linked" / "b.txt").write_bytes(b"edited in the other tree\n")
@@ -151,7 +156,7 @@ def make_scene(home: Path, *, gated: bool, product: Sequence[str] = PRODUCT) -> 
         if staged is not None:
             git(repo, "add", name)
         (repo / name).write_bytes(now)
-    return Scene(home, product)
+    return Scene(home, product, variables=variables)
 
 
 def _write_series(home: Path, base: Mapping[str, bytes]) -> None:
@@ -219,7 +224,7 @@ def points_of(scene: Scene, work: Path) -> Iterator[Point]:
     run = work / "record"
     copy = scene.copy(work / "recorded")
     traced = known_calls(PERSISTENT + BETWEEN)
-    env = environment(run, CRASH_TRACE=traced)
+    env = environment(run, CRASH_TRACE=traced, **copy.variables)
     command = ["strace", "-ttt", "-o", str(run / "trace.0"), "-e", f"trace={traced}", *copy.product]
     done = subprocess.run(
         [*command, "apply", "../series.mbox"],
@@ -256,7 +261,7 @@ def shim_points(scene: Scene, work: Path) -> list[Point]:
     done = subprocess.run(
         [*copy.product, "apply", "../series.mbox"],
         cwd=copy.repo,
-        env=environment(run),
+        env=environment(run, **copy.variables),
         capture_output=True,
         check=False,
     )
@@ -278,9 +283,9 @@ def kill_at(scene: Scene, point: Point, where: Path) -> Wreck:
     run = where / "run"
     name = point.syscall if point.when == 0 else f"{point.syscall}:{point.when}"
     if point.call == SELF:
-        env = (
-            environment(run) if point.who == "both" else {**environment(run), "CRASH_PDEATHSIG": ""}
-        )
+        env = environment(run, **copy.variables)
+        if point.who != "both":
+            env["CRASH_PDEATHSIG"] = ""
         inject = f"inject={point.syscall}:signal=SIGKILL:when={point.when}"
         command = [
             "strace",
@@ -293,7 +298,8 @@ def kill_at(scene: Scene, point: Point, where: Path) -> Wreck:
             *copy.product,
         ]
     else:
-        env = environment(run, CRASH_CALL=str(point.call), CRASH_POINT=name, CRASH_WHO=point.who)
+        aim = {"CRASH_CALL": str(point.call), "CRASH_POINT": name, "CRASH_WHO": point.who}
+        env = environment(run, **aim, **copy.variables)
         command = [*copy.product]
     done = subprocess.run(
         [*command, "apply", "../series.mbox"],
@@ -408,6 +414,7 @@ def after_one_more(scene: Scene, before: State) -> list[str]:
     again = subprocess.run(
         [*scene.product, "apply", "../series.mbox"],
         cwd=scene.repo,
+        env={**os.environ, **scene.variables},
         capture_output=True,
         check=False,
         timeout=60,
@@ -484,7 +491,11 @@ def learn(scene: Scene, work: Path) -> None:
     copy = scene.copy(work / "undisturbed")
     before = state_of(copy)
     done = subprocess.run(
-        [*PRODUCT, "apply", "../series.mbox"], cwd=copy.repo, capture_output=True, check=False
+        [*PRODUCT, "apply", "../series.mbox"],
+        cwd=copy.repo,
+        env={**os.environ, **copy.variables},
+        capture_output=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     scene.tree = git(copy.repo, "rev-parse", "main^{tree}").decode().strip()

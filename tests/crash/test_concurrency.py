@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders import diff, git, mail, make_repo
-from tests.product import COMMAND, uet
+from tests.product import COMMAND, trust, uet
 from uet_git.project import Project
 from uet_git.queue import fsck
 
@@ -162,6 +162,7 @@ def test_a_second_apply_waits_and_says_so_or_does_not_wait(tmp_path: Path) -> No
         },
     )
     (tmp_path / "p.patch").write_bytes(mail("P", diff("a.txt", b"a\n", b"b\n")))
+    trust(repo)
     uet(repo, "submit", "../p.patch")
     first = subprocess.Popen(
         [*COMMAND, "apply"], cwd=repo, stdout=subprocess.PIPE, stderr=subprocess.PIPE

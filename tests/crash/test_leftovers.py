@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders import commit_files, diff, git, mail, make_repo
-from tests.product import COMMAND, states, subjects, uet
+from tests.product import COMMAND, states, subjects, trust, uet
 
 BASE = b"one\ntwo\nthree\n"
 
@@ -19,6 +19,7 @@ def repo(tmp_path: Path) -> Path:
     """A repository whose last `apply` was killed while a gate ran: a run without its process, and a pin."""
     slow = b"version = 1\n[gates.g]\nkind = 'custom'\nrun = ['sleep', '60']\n"
     repo = make_repo(tmp_path / "repo", {"a.txt": BASE, "uet.toml": slow})
+    trust(repo)
     (tmp_path / "p.patch").write_bytes(mail("P", diff("a.txt", BASE, b"1\ntwo\nthree\n")))
     child = subprocess.Popen(
         [*COMMAND, "apply", "../p.patch"], cwd=repo, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders import commit_files, git, make_repo
+from tests.product import trust
 from uet_git.host.config import parse_toml
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -30,6 +31,7 @@ def path(tmp_path: Path) -> str:
 def test_the_agents_loop(tmp_path: Path, path: str, tries: str, code: int, content: bytes) -> None:
     """A change that a gate refuses is mended from the feedback and lands as the next revision, or does not land."""
     repo = make_repo(tmp_path / "repo", {"file": b"one\n", "uet.toml": GATE})
+    trust(repo)
     done = subprocess.run(
         [EXAMPLES / "agent.sh", "Count", COMMAND, tries],
         cwd=repo,

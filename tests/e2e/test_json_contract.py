@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.builders import commit_files, diff, git, mail, make_repo
-from tests.product import COMMAND, uet
+from tests.product import COMMAND, trust, uet
 from uet_git.cli.main import COMMANDS
 from uet_git.host import contracts
 
@@ -43,6 +43,7 @@ CALLS: dict[str, list[tuple[tuple[str, ...], str]]] = {
     "pause": [(("pause", "--reason", ESCAPE), ""), (("pause", "--reason", "x", "--dry-run"), "")],
     "resume": [(("resume",), ""), (("resume", "--dry-run"), "")],
     "init": [(("init",), "init.v1"), (("init", "--dry-run"), "init.v1")],
+    "trust": [((("trust", *how)), "trust.v1") for how in (("--show",), ("--yes",), ("--yes", "--dry-run"), ("--revoke",))],
     "doctor": [(("doctor",), "doctor.v1")],
     "completion": [(("completion", "bash"), "completion.v1")],
     "demo": [],  # it makes a repository of its own: see test_demo.py
@@ -87,6 +88,7 @@ def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     repo = make_repo(home / "repo", {"a.txt": BASE, "b.txt": BASE, "c.txt": BASE, "d.txt": BASE})
     text = b"version = 1\n[gates.g]\nkind = 'custom'\nshell = '! grep -q bad c.txt'\n"
     commit_files(repo, {"uet.toml": text}, "gates")
+    trust(repo)
     for name, patch in {
         "1": diff("a.txt", BASE, b"1\ntwo\nthree\n"),
         "2": diff("b.txt", b"lost \x1b[5m\n", b"found\n"),
@@ -108,6 +110,7 @@ def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def copy(repo: Path, tmp_path: Path) -> Path:
     """A copy to change."""
     subprocess.run(["cp", "-a", f"{repo.parent}/.", str(tmp_path / "home")], check=True)
+    trust(tmp_path / "home" / "repo")
     return tmp_path / "home" / "repo"
 
 
@@ -267,6 +270,7 @@ def test_a_closed_pipe_is_no_error(copy: Path) -> None:
 def test_ctrl_c_says_so_and_exits_130(copy: Path, tmp_path: Path) -> None:
     text = b"version = 1\n[gates.g]\nkind = 'custom'\nshell = 'sleep 30'\n"
     commit_files(copy, {"uet.toml": text}, "slow gates")
+    trust(copy)
     child = subprocess.Popen(
         [*COMMAND, "apply"],
         cwd=copy,

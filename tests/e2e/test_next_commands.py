@@ -11,7 +11,7 @@ import pytest
 
 from tests.builders import commit_files, diff, git, mail, make_repo
 from tests.e2e.proposals import type_it
-from tests.product import uet
+from tests.product import trust, uet
 from uet_git import errors
 from uet_git.model.reasons import REASONS
 
@@ -35,6 +35,7 @@ def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     commit_files(origin, {"uet.toml": text}, "gates")
     clone = home / "clone"
     git(home, "clone", "-q", str(origin), str(clone))
+    trust(clone)
     for name, patch in {
         "1": diff("a.txt", BASE, b"1\ntwo\nthree\n"),
         "2": diff("b.txt", b"lost\n", b"found\n"),

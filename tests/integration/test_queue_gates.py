@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders import commit_files, diff, git, mail, make_repo
-from tests.product import COMMAND, entry, head, states, subjects, tree, uet
+from tests.product import COMMAND, entry, head, states, subjects, tree, trust, uet
 
 BASE = b"one\ntwo\nthree\n"
 
@@ -21,9 +21,10 @@ def repo(tmp_path: Path) -> Path:
 
 
 def gate(repo: Path, script: str, more: str = "", name: str = "check") -> None:
-    """Commits a `uet.toml` with one gate that runs a shell script."""
+    """Commits a `uet.toml` with one gate that runs a shell script, and accepts it."""
     text = f"version = 1\n[gates.{name}]\nkind = 'custom'\nshell = {_toml(script)}\n{more}"
     commit_files(repo, {"uet.toml": text.encode()}, "gates")
+    trust(repo)
 
 
 def _toml(text: str) -> str:
@@ -121,6 +122,7 @@ def test_a_gate_that_cannot_run_pauses_the_queue_and_blames_nobody(repo: Path, s
 def test_a_program_that_is_not_there_pauses_too(repo: Path) -> None:
     text = "version = 1\n[gates.check]\nkind = 'custom'\nrun = ['no-such-program-here', '-x']\n"
     commit_files(repo, {"uet.toml": text.encode()}, "gates")
+    trust(repo)
     uet(repo, "apply", one(repo), code=3)
     assert states(repo) == {"1": "queued"}
 
@@ -185,7 +187,9 @@ def test_a_landed_change_of_the_gates_judges_what_comes_after_it(repo: Path) -> 
     gate(repo, "true")
     old = (repo / "uet.toml").read_bytes()
     patch = repo.parent / "strict.patch"
-    patch.write_bytes(mail("strict", diff("uet.toml", old, old.replace(b'"true"', b'"false"'))))
+    new = old.replace(b'"true"', b'"false"')
+    patch.write_bytes(mail("strict", diff("uet.toml", old, new)))
+    trust(repo, new)
     uet(repo, "submit", patch)
     uet(repo, "submit", one(repo, "later"))
     uet(repo, "apply", code=1)

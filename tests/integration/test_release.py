@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.builders import commit_files, diff, git, mail, make_repo
-from tests.product import entry, snapshot, states, subjects, uet
+from tests.product import entry, snapshot, states, subjects, trust, uet
 
 BASE = b"one\ntwo\nthree\n"
 WHY = ("--reason", "looked at it")
@@ -138,6 +138,7 @@ def test_what_a_person_dropped_comes_back_only_through_a_person(repo: Path) -> N
 def test_a_failed_gate_is_never_waived(repo: Path) -> None:
     text = b"version = 1\n[gates.g]\nkind = 'custom'\nshell = '! grep -q bad a.txt'\n"
     commit_files(repo, {"uet.toml": text}, "gates")
+    trust(repo)
     uet(repo, "apply", put(repo, "a.patch", diff("a.txt", BASE, b"bad\n")), code=1)
     for codes in ([], ["--waive", "gate.failed"]):
         told = error(repo, "release", "1", *codes, *WHY)
@@ -150,6 +151,7 @@ def test_the_waiver_outlives_a_failed_gate(repo: Path) -> None:
     """`retry` waives nothing more, and forgets nothing that a person decided about these bytes."""
     text = b"version = 1\n[gates.g]\nkind = 'custom'\nshell = 'test -e /tmp/uet-no-such || test -e ok'\n"
     commit_files(repo, {"uet.toml": text}, "gates")
+    trust(repo)
     uet(repo, "submit", reserved(repo), code=1)
     uet(repo, "release", "1", *WHY)
     uet(repo, "apply", code=1)

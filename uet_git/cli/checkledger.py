@@ -13,7 +13,7 @@ from uet_git.model.settings import Settings
 from uet_git.plumbing import git as gits
 from uet_git.plumbing import refs
 from uet_git.project import CONFIG_FILE, LINK, Project
-from uet_git.queue import lock, recover
+from uet_git.queue import lock, recover, trust
 
 _FIX = ("uet-git", "doctor", "--fix")
 
@@ -153,6 +153,7 @@ def _rules(project: Project, name: str, shown: str) -> Iterator[Check]:
         settings = Settings()
     else:
         yield from _judging(project, settings, shown)
+        yield from _trusted(project, name, settings)
     here = _here(project)
     if here is None or (blob is not None and project.objects.blob(blob) == here):
         return
@@ -184,6 +185,18 @@ def _judging(project: Project, settings: Settings, shown: str) -> Iterator[Check
             yield note("gates", text)
     if settings.gates:
         yield note("gates", "they run with your rights: this release has no sandbox")
+
+
+def _trusted(project: Project, name: str, settings: Settings) -> Iterator[Check]:
+    """Whether the gates may run on this machine."""
+    if not settings.gates:
+        return
+    found = trust.of_target(project, name)
+    if found.accepted:
+        how = "by UET_TRUST" if found.by != trust.PERSON else "on this machine"
+        yield ok("trust", f"the gates are accepted {how} (hash {found.hash[:16]})")
+    else:
+        yield problem("trust", found.problem, trust.next_command(project, name))
 
 
 def _here(project: Project) -> bytes | None:

@@ -39,6 +39,8 @@ def demo(keep: str | None, as_json: bool, quiet: bool) -> int:
               "one that breaks a test, one cut off inside a hunk, one that writes a git hook.")  # fmt: skip
     for names in demoplay.SUBMITS:
         stage.uet("submit", *[f"../patches/{name}" for name in names])
+    stage.say("No gate of a repository runs before you accepted what it would run.")
+    stage.uet("trust", "--yes")
     stage.say(
         "Each is composed on the tip, tested on exactly the tree that would land, then landed."
     )
@@ -67,6 +69,7 @@ class Stage:
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_CONFIG_NOSYSTEM": "1",
             "XDG_CACHE_HOME": os.path.join(folder, "cache"),
+            "XDG_STATE_HOME": os.path.join(folder, "state"),
             **({"FORCE_COLOR": "1"} if out.colour else {}),
         })  # fmt: skip
         self._env = {k: v for k, v in env.items() if not k.startswith("UET_")}

@@ -8,7 +8,6 @@ from uet_git.cli import views
 from uet_git.cli.render import Output, command
 from uet_git.model import display, order
 from uet_git.model.entry import Entry
-from uet_git.model.reasons import next_command
 from uet_git.model.records import GateResult
 from uet_git.project import Project
 from uet_git.queue.progress import Listener, Report
@@ -158,7 +157,7 @@ def _document(viewer: views.Viewer, entry: Entry, report: Report) -> dict[str, A
 def _next(viewer: views.Viewer, entry: Entry, report: Report) -> tuple[str, ...]:
     """The command that helps with an entry that is not where it should be."""
     code, _ = report.waiting.get(entry.entry_id, ("", ""))
-    helps = next_command(code, entry.number) if code and entry.state == "queued" else []
+    helps = viewer.helps(entry, code) if code and entry.state == "queued" else []
     return tuple(helps or viewer.next(entry)[0])
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import click
@@ -14,7 +15,9 @@ from uet_git.model import display, states
 from uet_git.model.entry import Entry
 from uet_git.model.records import Oid
 from uet_git.project import CONFIG_FILE, Project
-from uet_git.queue import anchor, lock, recover
+from uet_git.queue import anchor, lock, recover, trust
+
+_LOOKED_AT = 1_000  # queued entries whose branches status looks at
 
 
 @click.command(name="status")
@@ -45,6 +48,7 @@ def _status(project: Project) -> dict[str, Any]:
             "cut_short": False,
             "unanchored": 0,
             "config": None,
+            "untrusted": [],
             "next": [["uet-git", "submit", "--help"]],
         },
     }
@@ -53,6 +57,7 @@ def _status(project: Project) -> dict[str, Any]:
     except UetError as exc:
         document["target_problem"] = exc.message
     if not project.has_ledger():
+        document["untrusted"] = _untrusted(project, [document["target"]])
         return document
     ledger = project.ledger
     counts = ledger.entries.counts()
@@ -67,11 +72,27 @@ def _status(project: Project) -> dict[str, Any]:
         config=_config_note(project, document["target"]),
         next=_next(counts, needs, paused=bool(ledger.pauses())),
     )
+    queued = ledger.entries.pages(("queued",)) if counts.get("queued") else ()
+    targets = [document["target"], *(e.target for e in islice(queued, _LOOKED_AT))]
+    document["untrusted"] = _untrusted(project, targets)
+    document["next"] = [n["next"] for n in document["untrusted"]] + document["next"]
     holder = lock.holder(project)
     document["busy"] = (
         None if holder is None else {"pid": holder.pid, "seconds": round(holder.waited(), 1)}
     )
     return document
+
+
+def _untrusted(project: Project, targets: Iterable[str | None]) -> list[dict[str, Any]]:
+    """Branches whose gates would not run, as nobody accepted them here."""
+    viewer = views.Viewer(project)
+    found = []
+    for target in dict.fromkeys(t for t in targets if t is not None):
+        why = viewer.untrusted(target)
+        if why is not None:
+            argv = list(trust.next_command(project, target))
+            found.append({"target": target, "reason": why.code, "detail": why.detail, "next": argv})
+    return found
 
 
 def _brief(entry: Entry) -> dict[str, Any]:
@@ -115,8 +136,12 @@ def _print_status(out: Output, found: dict[str, Any]) -> None:
         else display.line(target.removeprefix("refs/heads/"))
     )
     out.text(f"target: {shown}")
+    for each in found["untrusted"]:
+        out.text(f"waits for trust: {each['detail']}")
     if found["ledger"] is None:
         out.text("no ledger yet: the first submit, apply or init makes it")
+        for each in found["untrusted"]:
+            out.text(f"  next: {command(each['next'])}")
         return
     counts = {k: v for k, v in found["counts"].items() if v}
     out.text("open: " + (", ".join(f"{v} {k}" for k, v in sorted(counts.items())) or "nothing"))
@@ -184,7 +209,8 @@ def _rows(out: Output, viewer: views.Viewer, entries: Iterable[Entry]) -> Iterat
         target = display.line(entry.target.removeprefix("refs/heads/"), 60)
         waiting = viewer.waiting_for(entry)
         notes = [f"waits for {', '.join(map(str, waiting))}"] if waiting else []
-        notes += [entry.reason] if entry.reason else []
+        reason, _ = viewer.reason(entry)
+        notes += [reason] if reason else []
         note = f"  ({'; '.join(notes)})" if notes else ""
         yield (
             f"{entry.label:>8}  {out.state(entry.state, 12)}  {(entry.commit_id or '')[:10]:10}  {target:12}  "

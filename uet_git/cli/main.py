@@ -29,6 +29,7 @@ COMMANDS: Final[dict[str, str]] = {
     "pause": "decide:pause",
     "resume": "decide:resume",
     "init": "setup:init",
+    "trust": "trust:trust",
     "doctor": "setup:doctor",
     "completion": "setup:completion",
     "demo": "demo:demo",

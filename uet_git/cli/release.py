@@ -2,13 +2,14 @@
 
 import click
 
-from uet_git.cli import arguments, views
+from uet_git.cli import arguments, trust, views
 from uet_git.cli.intake import output_options
 from uet_git.cli.render import Output, command
 from uet_git.model import display
 from uet_git.project import Project
 from uet_git.queue import anchor
 from uet_git.queue import release as releasing
+from uet_git.queue import trust as trusting
 
 
 @click.command(name="release")
@@ -68,4 +69,6 @@ def release(
                 out.text(f"        {display.line(views.why(entry))}")
             if not dry_run:
                 out.text(f"  next: {command(viewer.next(entry)[0])}")
+        if not dry_run:
+            trust.offer(out, project, trusting.resulting(project, touched))
     return 0 if dry_run or all(e.state == "queued" for e in touched) else 1

@@ -48,6 +48,17 @@ class Output:
                 sys.stdout, text.replace("\x7f", "\\u007f") + "\n"
             )  # the one control that json leaves
 
+    @property
+    def can_ask(self) -> bool:
+        """Whether a person at a terminal would see a question and could answer it."""
+        streams = (sys.stdin, sys.stdout)
+        return not self.as_json and all(s is not None and s.isatty() for s in streams)
+
+    def ask(self, question: str) -> bool:
+        """A question on the terminal; anything but `y` or `yes` is no."""
+        _write(sys.stdout, display.harmless(question) + " [y/N] ")
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
     def notice(self, text: str) -> None:
         """Something to know, on stderr."""
         if not self.quiet:

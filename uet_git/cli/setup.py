@@ -8,7 +8,7 @@ import click
 
 from uet_git.cli.intake import output_options
 from uet_git.cli.render import Output, command
-from uet_git.errors import DetachedHead, UsageError
+from uet_git.errors import DetachedHead, UetError, UsageError
 from uet_git.host import files, process
 from uet_git.model import display
 from uet_git.project import CONFIG_FILE, LINK, Project
@@ -55,8 +55,8 @@ def init(
         if not dry_run:
             anchor.anchor_now(project)
             touched.append(_log(project, made=touched[0].did == "made"))
-        config, gates = _starter(project, target, skip=no_config, dry_run=dry_run)
-        touched.append(config)
+        (config, *trusted), gates = _starter(project, target, skip=no_config, dry_run=dry_run)
+        touched += [config, *trusted]
         next_ = _next(config)
         document = {
             **{"v": 1, "dry_run": dry_run, "branch": target, "hooks": NO_HOOKS},
@@ -154,24 +154,41 @@ def _remember_branch(project: Project, target: str, *, dry_run: bool) -> Touched
 
 def _starter(
     project: Project, target: str, *, skip: bool, dry_run: bool
-) -> tuple[Touched, list[dict[str, Any]]]:
-    """Writes a starter `uet.toml` unless there is one; also the gates that it names."""
+) -> tuple[list[Touched], list[dict[str, Any]]]:
+    """Writes a starter `uet.toml` unless there is one, and accepts its gates; also returns the gates that it names."""
     from uet_git.host import starter
 
     top = project.git.top
     if skip or top is None:
         why = "a bare repository has no work tree" if top is None else "--no-config"
-        return Touched(CONFIG_FILE, f"left out: {why}"), []
+        return [Touched(CONFIG_FILE, f"left out: {why}")], []
     path = _short(os.path.join(top, CONFIG_FILE))
     if os.path.lexists(path):
-        return Touched(path, "kept"), []
+        return [Touched(path, "kept")], []
     if project.config_blob(project.tip(f"refs/heads/{target}")) is not None:
-        return Touched(path, f"left out: {display.line(target)} has one"), []
+        return [Touched(path, f"left out: {display.line(target)} has one")], []
     found = starter.find_gates(os.listdir(top), lambda name: _read(top, name), process.find_program)
+    text = starter.starter_toml(found).encode()
     if not dry_run:
-        files.write_atomic(path, starter.starter_toml(found).encode(), 0o644)
+        files.write_atomic(path, text, 0o644)
+    trusted = [] if dry_run else _trusted(project, target, text)
     gates = [{"name": g.name, "run": list(g.run), "doubt": g.doubt or None} for g in found]
-    return Touched(f"{path} (for you to commit)", "made", ("rm", path)), gates
+    return [Touched(f"{path} (for you to commit)", "made", ("rm", path)), *trusted], gates
+
+
+def _trusted(project: Project, target: str, text: bytes) -> list[Touched]:
+    """Accepts the gates of the uet.toml that is being written, which are listed for the user to see."""
+    from uet_git.host.config import parse_toml
+    from uet_git.queue import trust
+
+    settings = parse_toml(text)
+    if not settings.gates:
+        return []
+    try:
+        path = trust.accept(project, trust.of_settings(project, f"refs/heads/{target}", settings))
+    except UetError as exc:
+        return [Touched("acceptance of these gates", f"left out: {exc.message}")]
+    return [Touched(f"{path} (accepts these gates on this machine)", "made", ("rm", path))]
 
 
 def _read(top: str, name: str) -> bytes | None:

@@ -5,11 +5,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from uet_git.errors import UetError
 from uet_git.model import display, order
 from uet_git.model.entry import PRIORITIES, Entry, Event, Run, Step, StoredPatch, StoredRepair
 from uet_git.model.reasons import REASONS, next_command
+from uet_git.model.records import Finding
 from uet_git.model.waivers import can_waive
 from uet_git.project import Project
+from uet_git.queue import trust
 
 
 class Viewer:
@@ -18,18 +21,20 @@ class Viewer:
     def __init__(self, project: Project) -> None:
         self.project = project
         self._waiting: dict[str, order.Waiting] = {}
+        self._untrusted: dict[str, Finding | None] = {}
 
     def entry(self, entry: Entry) -> dict[str, Any]:
         """The document of one entry."""
         files, insertions, deletions = self.project.ledger.entries.sizes(entry.patch_id)
+        reason, detail = self.reason(entry)
         return {
             "v": 1,
             **{"id": entry.entry_id, "number": entry.number, "revision": entry.revision},
             **{"series": entry.series_id, "series_index": entry.series_index},
             **{
                 "state": entry.state,
-                "reason": entry.reason,
-                "detail": entry.detail,
+                "reason": reason,
+                "detail": detail,
                 "findings": entry.findings,
                 "waived": entry.waived or [],
             },
@@ -56,6 +61,23 @@ class Viewer:
             "repaired": repaired(ledger.repair_of(entry.entry_id)),
         }
 
+    def reason(self, entry: Entry) -> tuple[str | None, str | None]:
+        """Why an entry is where it is: as recorded; for one in the queue also that its gates are not accepted here."""
+        untrusted = self.untrusted(entry.target) if entry.state == "queued" else None
+        if untrusted is not None:
+            return untrusted.code, untrusted.detail
+        return entry.reason, entry.detail
+
+    def untrusted(self, target: str) -> Finding | None:
+        """Why the gates of a branch would not run now; None if they would, or its `uet.toml` cannot be read."""
+        if target not in self._untrusted:
+            project = self.project
+            self._untrusted[target] = None
+            with suppress(UetError):
+                settings = project.settings_at(project.tip(target))
+                self._untrusted[target] = trust.withheld(project, target, settings)
+        return self._untrusted[target]
+
     def waiting_for(self, entry: Entry) -> list[int]:
         """Numbers that must land before this entry; empty for one that is over."""
         if entry.state not in ("created", "validated", "queued", "apply_failed"):
@@ -80,13 +102,20 @@ class Viewer:
         if entry.state == "committed" and entry.commit_id is not None:
             return [["git", "show", entry.commit_id]]
         if entry.state == "queued":
-            first = next_command(entry.reason, entry.number) if entry.reason else []
+            reason, _ = self.reason(entry)
+            first = self.helps(entry, reason)
             return [first] if first else [["uet-git", "apply", entry.label]]
         if entry.state == "quarantined" or entry.state == "apply_failed":
             again = [["uet-git", "retry", entry.label]] if can_retry(entry) else []
             look, drop = (["uet-git", verb, entry.label] for verb in ("show", "drop"))
             return [look, *again, *self._release(entry), drop]
         return [["uet-git", "show", entry.label]]
+
+    def helps(self, entry: Entry, code: str | None) -> list[str]:
+        """The command that helps with an entry that waits for this reason; empty if nothing is to be done."""
+        if code == trust.CODE:
+            return list(trust.next_command(self.project, entry.target))
+        return next_command(code, entry.number)
 
     def _release(self, entry: Entry) -> list[list[str]]:
         """How a person lets a quarantined entry go on, if one may."""

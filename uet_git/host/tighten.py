@@ -21,6 +21,7 @@ _SHORT: Final = {
     "UET_REQUIRE_SANDBOX": "require_sandbox",
 }
 _FLAGS: Final = {"policy.preset": "--preset"}
+_LONGEST: Final = 200  # characters of a value that the ledger keeps
 _NUMBERS: Final = {
     **{f"limits.{name}": key.check for name, key in keys.LIMITS.items()},
     "queue.max_attempts": keys.QUEUE["max_attempts"].check,
@@ -57,6 +58,13 @@ def tighten(
         except ValueError as exc:
             raise UsageError(f"{said} {exc}, not {value!r}") from None
     return settings
+
+
+def in_force(flags: Mapping[str, object], *others: str) -> dict[str, object]:
+    """Flags that are given and variables that are set, by the name that a user types; `others` are more variables."""
+    given = {_FLAGS.get(name, name): value for name, value in flags.items()}
+    names = [v for v in os.environ if v in _SHORT or v in others or v.startswith(_PREFIXES)]
+    return given | {name: os.environ[name][:_LONGEST] for name in sorted(names) if os.environ[name]}
 
 
 def _spelled(name: str) -> str:

@@ -31,7 +31,7 @@ KINDS: Final = frozenset(
             "patch_dropped",
         ),
         *("patch_rolled_back", "patch_requeued", "patch_released", "patch_amended"),
-        *("gate_created", "gate_state_changed"),
+        *("gate_created", "gate_state_changed", "gates_accepted", "gates_revoked"),
         *("landing_intended", "landing_done", "landing_abandoned", "lock_removed", "path_left"),
         *("queue_paused", "queue_resumed", "commits_seen", "rewritten", "copied", "note"),
     }

@@ -110,6 +110,7 @@ _ALL: Final[tuple[Reason, ...]] = (
     Reason("gate.failed", _Q, "A required gate failed on exactly the tree that would land.", next=_RETRY),
     Reason("gate.timeout", _Q, "A required gate did not end in time.", next=_RETRY),
     Reason("gate.error", _N, "A gate could not run.", next=("uet-git", "doctor")),
+    Reason("gate.untrusted", _N, "The target's gates are not accepted on this machine.", next=("uet-git", "trust")),
     Reason("gate.tampered", _N, "The repository was changed while its gates ran.", next=("uet-git", "fsck")),
     Reason("gate.base_broken", _N, "The target itself fails the gate.", next=("uet-git", "status")),
     Reason("queue.superseded", _D, "A newer revision took its place."),

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Collection
+from typing import Any
 
 from uet_git.errors import QueueBusy, UetError
 from uet_git.host import files
@@ -107,7 +108,10 @@ def apply(
 
     Raises: QueueBusy (`wait` is off), TipMoving, and what git, the disk and the ledger raise; the run then failed.
     """
-    process = {"pid": os.getpid(), "boot_id": files.boot_id()}
+    process: dict[str, Any] = {"pid": os.getpid(), "boot_id": files.boot_id()}
+    overrides = project.overrides()
+    if overrides:
+        process["overrides"] = overrides
     with project.ledger.write() as write:
         run = write.runs.start("apply", project.actor, process)
     try:

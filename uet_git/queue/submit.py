@@ -15,6 +15,7 @@ from uet_git.model.records import Finding
 from uet_git.project import Project
 from uet_git.queue import set_aside, validate
 from uet_git.queue.collect import Part, collect, identify, offer_repairs
+from uet_git.queue.foresee import foresee
 from uet_git.queue.options import Options, Source
 from uet_git.queue.validate import Judgement
 
@@ -39,14 +40,21 @@ def submit(
     parts, cover = collect(project, sources, options)
     identify(project, parts, options)
     offer_repairs(project, parts, options)
+    foresee(project, parts, options)
+    overrides = {} if run is not None else project.overrides()  # a run has them in its own event
     with project.ledger.write() as write:
-        return _Intake(project, write, options, run).take(parts, cover)
+        taken = _Intake(project, write, options, run).take(parts, cover)
+        if overrides:
+            labels = [t.entry.label for t in taken]
+            write.note("note", {"overrides": overrides, "submitted": labels})
+        return taken
 
 
 def preview(project: Project, sources: Sequence[Source], options: Options) -> list[Judgement]:
     """Judges without recording (`--dry-run`), in series order."""
     parts, _ = collect(project, sources, options)
     offer_repairs(project, parts, options)
+    foresee(project, parts, options)
     return [part.judged for part in parts]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, NamedTuple
 
+from uet_git.errors import NotTrusted
 from uet_git.gates import run as gate_run
 from uet_git.host import files, process
 from uet_git.ledger.entries import Move
@@ -15,7 +16,7 @@ from uet_git.model.settings import Settings
 from uet_git.plumbing.refs import ANY, RefUpdate, entry_ref
 from uet_git.plumbing.scratch import Scratch, ScratchPool
 from uet_git.project import Project
-from uet_git.queue import land, set_aside
+from uet_git.queue import land, set_aside, trust
 from uet_git.queue.progress import Listener
 
 if TYPE_CHECKING:
@@ -34,9 +35,12 @@ class Stopped(NamedTuple):
 class Verifier:
     """The gates of one target's tip."""
 
-    def __init__(self, project: Project, run: str, settings: Settings, listener: Listener) -> None:
+    def __init__(
+        self, project: Project, run: str, settings: Settings, listener: Listener, target: str
+    ) -> None:
         self.project = project
         self.run = run
+        self.untrusted = trust.withheld(project, target, settings)
         self.gates = gate_run.for_moment(settings.gates, "queue")
         self.listener = listener
         self._settings = settings
@@ -65,7 +69,12 @@ class Verifier:
             candidate.state, candidate.pinned = "applied", True
 
     def verify(self, candidate: "Candidate") -> Stopped | None:
-        """Runs every gate on the candidate's tree; None if all required ones passed or were skipped."""
+        """Runs every gate on the candidate's tree; None if all required ones passed or were skipped.
+
+        Raises: NotTrusted, before anything runs.
+        """
+        if self.untrusted is not None:
+            raise NotTrusted(self.untrusted.detail)
         tree = candidate.staged.composed.tree
         paths = [c.path for c in candidate.staged.composed.changes]
         results: dict[str, GateResult] = {}

@@ -322,6 +322,9 @@ class Walk:
             entry = self.project.ledger.entries.get(old.entry_id)
             if entry is None or entry.state not in ("queued", "apply_failed"):
                 continue
+            if self.stopped is not None:
+                self._waits(entry, *self.stopped)
+                continue
             if self.waiting.blockers(entry):
                 self._may_try(entry)
                 continue
@@ -355,6 +358,8 @@ class Walk:
     def _new_settings(self) -> None:
         self.stager = Stager(self.project, self.settings)
         self.verifier = self._new_verifier()
+        if self.verifier is not None and self.verifier.untrusted is not None:
+            self.stopped = (self.verifier.untrusted.code, self.verifier.untrusted.detail)
         self.committer = None
 
     def _new_verifier(self) -> "Verifier | None":
@@ -363,7 +368,7 @@ class Walk:
             return None
         from uet_git.queue.verify import Verifier
 
-        return Verifier(self.project, self.lander.run, self.settings, self.listener)
+        return Verifier(self.project, self.lander.run, self.settings, self.listener, self.target)
 
     def _look_at_waiting(self) -> None:
         self.waiting = self.lineup.waiting(unmoved=not self.landings)
