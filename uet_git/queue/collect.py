@@ -13,7 +13,7 @@ from uet_git.model.settings import Settings
 from uet_git.plumbing import refs
 from uet_git.project import Project
 from uet_git.queue import validate
-from uet_git.queue.options import Given, Options, Source
+from uet_git.queue.options import Options, Source
 from uet_git.queue.validate import Judgement
 
 if TYPE_CHECKING:
@@ -84,19 +84,10 @@ def _policy(
     from uet_git.queue import judge
 
     bench = judge.Judge(project, settings)
-    given = Given(
-        issue=options.issue,
-        phase_id=options.ids.get("phase_id"),
-        origin=options.origin,
-        scope=options.whole_scope or {},
-        target=options.target,
-    )
-    rules = bench.effective(given, strict=True).policy
-    text = (options.message or "").encode("utf-8", "backslashreplace")
+    rules = bench.effective(options.given(b""), strict=True).policy
 
     def judged(found: Judgement) -> Judgement:
-        one = given._replace(message=text or found.mail.message)
-        more = bench.at_intake(found.patch, one, rules)
+        more = bench.at_intake(found.patch, options.given(found.mail.message), rules)
         return found._replace(findings=(*found.findings, *more))
 
     return judged

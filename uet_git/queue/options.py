@@ -53,6 +53,17 @@ class Options:
         lists = {"write": self.scope, "create": self.create, "forbidden": self.forbidden}
         return {"read": [], **{name: list(found) for name, found in lists.items()}}
 
+    def given(self, own: bytes) -> "Given":
+        """What comes with a patch whose mail has the message `own`."""
+        return Given(
+            message=self.message.encode("utf-8", "backslashreplace") if self.message else own,
+            issue=self.issue,
+            phase_id=self.ids.get("phase_id"),
+            origin=self.origin,
+            scope=self.whole_scope or {},
+            target=self.target,
+        )
+
 
 class Given(NamedTuple):
     """What comes with a patch: its message (empty: none of its own), issue, phase, origin document and scope.

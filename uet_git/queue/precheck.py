@@ -10,7 +10,7 @@ from uet_git.model.records import Conflict, Finding, Mail, Patch
 from uet_git.plumbing import fallback
 from uet_git.project import Project
 from uet_git.queue import validate
-from uet_git.queue.options import Given, Options, Source
+from uet_git.queue.options import Options, Source
 from uet_git.queue.stage import Stager
 
 
@@ -55,14 +55,7 @@ class _Bench:
         self.options = options
         self.settings = project.settings_at(tip)
         self.stager = Stager(project, self.settings)
-        self.given = Given(
-            issue=options.issue,
-            phase_id=options.ids.get("phase_id"),
-            origin=options.origin,
-            scope=options.whole_scope or {},
-            target=options.target,
-        )
-        self.policy = self.stager.judge.effective(self.given, strict=True)
+        self.policy = self.stager.judge.effective(options.given(b""), strict=True)
         self.tree = project.tip_tree(tip)
 
     def check(self, name: str, piece: bytes) -> Checked:
@@ -72,7 +65,7 @@ class _Bench:
         patch, findings = judged.patch, list(judged.findings)
         if not patch.changes:
             return Checked(name, judged.mail, patch, None, tuple(findings))
-        given = self._given_with(judged.mail)
+        given = self.options.given(judged.mail.message)
         piece_id = hashlib.sha256(piece).hexdigest()
         mark = self.project.objects.begin()
         result = fallback.candidate(self.stager.composer, self.tree, patch, judged.mail.diff)
@@ -80,15 +73,12 @@ class _Bench:
         if isinstance(result, Conflict):
             self.project.objects.discard(mark)
             more = self.stager.judge.staged(patch, given, None, found=rules)
-            return Checked(name, judged.mail, patch, False, (*findings, *result.findings, *more))
+            through = self.stager.through_links(self.tree, patch)
+            findings += [*through, *result.findings, *more]
+            return Checked(name, judged.mail, patch, False, tuple(findings))
         safety = self.stager.safety(self.tree, result)
         bench = self.stager.judge
         findings += [*safety, *bench.staged(patch, given, result, safety, rules, self.tree)]
         bench.follow(self.tree, result.tree, name, piece_id, patch)
         self.tree = result.tree
         return Checked(name, judged.mail, patch, True, tuple(dict.fromkeys(findings)))
-
-    def _given_with(self, mail: Mail) -> Given:
-        own = self.options.message
-        text = own.encode("utf-8", "backslashreplace") if own else mail.message
-        return self.given._replace(message=text)

@@ -132,7 +132,7 @@ class Stager:
             result = Conflict((wrong,))
         if fallback.doubtful(result):
             return fallback.candidate(self.composer, tree, patch, self._diff_of(entry))
-        through = paths.judge_base_links(patch, _lookup(self.composer.view(tree)))
+        through = self.through_links(tree, patch)
         return Conflict((*through, *result.findings)) if through else result
 
     def _not_fitting(
@@ -148,6 +148,10 @@ class Stager:
         if offer is None:
             return NotStaged(entry, findings)
         return NotStaged(entry, (repaired.offered(offer, findings[0]), *findings), offer)
+
+    def through_links(self, tree: Oid, patch: Patch) -> list[Finding]:
+        """Paths of a patch that lead through links of the tree, which is why it does not fit."""
+        return paths.judge_base_links(patch, _lookup(self.composer.view(tree)))
 
     def safety(self, tree: Oid, composed: Composed) -> Sequence[Finding]:
         """The second judge: the difference between the trees."""
