@@ -1,5 +1,7 @@
 """What decides how gates judge is told from the rest of the same file: configuration, named files, recipes."""
 
+import time
+
 import pytest
 
 from tests.builders import diff
@@ -119,3 +121,11 @@ def test_before_it_is_composed_the_hunks_say_what_they_show() -> None:
         given = patchfile.read(diff("setup.cfg", old, new), Limits())
         found = judge_gate_inputs([b"setup.cfg"], (), None, None, given)
         assert [f.code for f in found] == (["policy.gate_input"] if counts else [])
+
+
+@pytest.mark.parametrize("path", ["pyproject.toml", "setup.cfg", "package.json", "Makefile"])
+def test_a_file_too_large_to_take_apart_counts_as_a_whole(path: str) -> None:
+    old = b"# \n" * 90_000
+    before = time.process_time()
+    assert found(path, old, old + b"#\n", MAKE) != []
+    assert time.process_time() - before < 2

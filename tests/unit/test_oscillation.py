@@ -91,3 +91,10 @@ def test_it_is_what_counting_by_hand_gives(
     assert bool(found) == (best >= threshold)
     if found:
         assert found[0].detail.count(",") + (" and " in found[0].detail) == best - 1
+
+
+def test_a_very_large_patch_is_no_turn() -> None:
+    lines = b"".join(b"line %d\n" % n for n in range(oscillation.MOST // 2 + 1))
+    there, small = (oscillation.turn("1", patch(diff("a", None, t))) for t in (lines * 2, b"abc\n"))
+    assert not there.added
+    assert small.added

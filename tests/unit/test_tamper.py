@@ -1,5 +1,7 @@
 """A patch that makes tests weaker is told from one that works on tests: deleted, emptied, skipped, fewer assertions."""
 
+import time
+
 import pytest
 
 from tests.builders import diff
@@ -155,19 +157,45 @@ def test_each_file_is_told_once_and_all_are_told() -> None:
     assert [f.path for f in findings] == [b"tests/test_a.py", b"tests/test_b.py"]
 
 
-def test_a_long_text_takes_no_long_time() -> None:
-    import time
-
-    lines = b"".join(
-        b"    assert_that(x%d, is_(%d)) and skip and pytest and expect should\n" % (n, n)
-        for n in range(20_000)
+def change(path: str, old: bytes, new: bytes) -> bytes:
+    """A patch of one hunk that replaces a whole file, made without looking for what both have in common."""
+    a, b = (text.splitlines(True) for text in (old, new))
+    head = (
+        f"diff --git a/{path} b/{path}\n--- a/{path}\n+++ b/{path}\n@@ -1,{len(a)} +1,{len(b)} @@\n"
     )
-    given = patch(diff("tests/test_a.py", lines[:100_000], b"x\n" + lines[:90_000]))
-    wide = patch(diff("tests/test_b.py", b"a\n", b"a" + b"( skip assert" * 40_000 + b"\n"))
+    return head.encode() + b"".join(b"-" + line for line in a) + b"".join(b"+" + line for line in b)
+
+
+LARGE = 800_000
+HOSTILE = {
+    "blanks behind it": change("tests/a.js", (b"it" + b" " * LARGE + b"\n") * 3, b"x\n"),
+    "blanks behind each": change("tests/a.js", (b"it.each" + b" " * LARGE + b"\n") * 3, b"x\n"),
+    "brackets": change("tests/a.cs", b"y\n", (b"skip" + b"[" * LARGE + b"\n") * 3),
+    "short brackets": change("tests/a.cs", b"y\n", b"[[[[[[[[[[[[ skip [[[[[[[[[\n" * (LARGE // 9)),
+    "assertions in one line": change("tests/a.py", b"assert " * (LARGE // 7) + b"\n", b"x\n"),
+    "open quotes": change("tests/a.py", b'assert "\n' * (LARGE // 10), b"x\n"),
+    "files that lose": b"".join(change(f"tests/test_{n}.py", b"assert a%d\n" % n * 9, b"assert b\n" * 9) for n in range(1500)),
+    "files that go and come": b"".join(
+        [diff(f"tests/test_{n}.py", b"".join(b"assert a%d_%d\n" % (n, i) for i in range(40)), None) for n in range(700)]
+        + [diff(f"tests/test_n{n}.py", None, b"".join(b"assert b%d_%d\n" % (n, i) for i in range(40))) for n in range(700)]),
+    "names that go": b"".join(
+        [change(f"tests/test_{n}.py", b"def test_a():\n    assert x\n" * 9, b"x\n") for n in range(700)]
+        + [change(f"a{n}.py", b"def name%d(a):\n" % n * 30, b"x\n") for n in range(700)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("given", HOSTILE.values(), ids=HOSTILE)
+def test_no_patch_takes_long(given: bytes) -> None:
+    parsed = patch(given)
     before = time.process_time()
-    judge_tests(given)
-    judge_tests(wide)
+    judge_tests(parsed)
     assert time.process_time() - before < 2
+
+
+def test_more_places_than_are_looked_at_are_told() -> None:
+    many = change("tests/test_a.py", b"y\n", b"# skip\n" * 100_001)
+    assert said(many) == ["it changes more lines than are looked at"]
+    assert said(many.replace(b"+1,100001", b"+1,99999").replace(b"+# skip\n", b"", 2)) == []
 
 
 def test_edits_of_tests_together_with_code() -> None:

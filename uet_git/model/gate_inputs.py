@@ -81,6 +81,8 @@ _ASSIGNMENT: Final = re.compile(
     rb"^[ ]*(?:export[ ]+|override[ ]+)*([\w.-]+)[ ]*[:?+!]{0,2}=[^\n]*", re.MULTILINE
 )
 _SEPARATORS: Final = ";&|()<>"
+_LARGEST: Final = 256 * 1024
+"""Bytes of a file that is taken apart; any change of a larger one counts."""
 
 Parts = Callable[[bytes], Any]
 
@@ -174,6 +176,8 @@ def _parts_of(path: bytes, uses: _Used) -> Parts | None:
 
 def _judged_parts(path: bytes, parts: Parts, sides: Sequence[bytes | None]) -> Iterator[Finding]:
     """Compares the part that matters before and after."""
+    if any(len(side or b"") > _LARGEST for side in sides):
+        parts = bytes
     before, after = (None if side is None else parts(side) for side in sides)
     if (before or after) and before != after:
         yield Finding(_CODE, "the part of it that gates or tests use changes", path)

@@ -1,7 +1,7 @@
 """Whether recent patches and this one turn the same lines back and forth (DESIGN 7.5; two agents that disagree do).
 
 A line is a path and its text without the blanks around it. One that a patch both adds and removes only moves, and one
-with hardly a letter in it (a brace) says nothing.
+with hardly a letter in it (a brace) says nothing. A patch of very many lines is taken for no turn: it has a purpose.
 """
 
 import re
@@ -16,6 +16,10 @@ _TELLING: Final = re.compile(rb"\w.*\w.*\w", re.DOTALL)
 Line = tuple[bytes, bytes]
 
 
+MOST: Final = 20_000
+"""Added and removed lines of a patch whose lines are compared with those of others."""
+
+
 class Turn(NamedTuple):
     """What one patch adds and removes; `label` is how people name it."""
 
@@ -25,9 +29,11 @@ class Turn(NamedTuple):
 
 
 def turn(label: str, patch: Patch) -> Turn:
-    """The lines of a patch."""
+    """The lines of a patch; none of one that is too large."""
     added: set[Line] = set()
     removed: set[Line] = set()
+    if patch.insertions + patch.deletions > MOST:
+        return Turn(label, frozenset(), frozenset())
     for change in patch.changes:
         if change.new_path is not None:
             added |= _lines(change.new_path, added_lines(change))

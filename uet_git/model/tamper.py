@@ -55,6 +55,8 @@ _WORD: Final = re.compile(rb"\w+")
 _ENOUGH: Final = 0.75
 """A rewrite that keeps so much of many assertions is one; a single one that goes is always told."""
 _LONGEST: Final = 2_000  # bytes of a line that are looked at
+_MOST: Final = 100_000
+"""So many places of one patch are looked at; more of them go to a person."""
 
 
 class _Kind(NamedTuple):
@@ -144,6 +146,9 @@ class _Tests:
         ]
         text = b"".join(s.added for s in rest)
         may_skip = any(word in text for word in _SKIPPING.words)
+        if rest and _is_too_much(rest):
+            findings.append(_found("it changes more lines than are looked at", rest[0].change))
+            return findings
         for side in rest:
             skips = self._more_skips(side) if may_skip else None
             findings += [f for f in (skips, self._fewer_assertions(side)) if f is not None]
@@ -243,6 +248,15 @@ class _Tests:
                 gone.update(_NAMED.findall(removed_lines(change)))
                 kept.update(_NAMED.findall(added_lines(change)))
         return gone - kept
+
+
+def _is_too_much(sides: Sequence[_Side]) -> bool:
+    """Whether the lines to be compared are too many; few patches are large enough to be counted."""
+    texts = [text for s in sides for text in (s.added, s.removed)]
+    if sum(map(len, texts)) < _MOST * 2:
+        return False
+    words = (*_ASSERTING.words, *_SKIPPING.words)
+    return sum(text.count(word) for text in texts for word in words) > _MOST
 
 
 def _found(what: str, change: FileChange, path: bytes | None = None) -> Finding:

@@ -67,6 +67,9 @@ class Recent:
             if self._project.has_ledger():
                 entries = self._project.ledger.entries
                 for entry in entries.last_landed(target, most):
+                    _, insertions, deletions = entries.sizes(entry.patch_id)
+                    if insertions + deletions > oscillation.MOST:
+                        continue
                     stored = entries.patch(entry.patch_id)
                     width = self._project.git.hex_length
                     judged = validate.judge(stored.content or b"", self._limits, width)
