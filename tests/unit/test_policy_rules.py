@@ -1,5 +1,6 @@
 """Every rule of a policy finds what it is for, with code and path, and nothing else; levels decide what comes of it."""
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -123,6 +124,21 @@ def test_which_messages_name_an_issue(text: str, names: bool) -> None:
     rules = Policy(require_issue_ref=True)
     codes = found(rules, A, message=f"{text}\n".encode())
     assert codes == ([] if names else [("policy.issue_required", None)])
+
+
+LONG = {
+    "addresses": b"http://" * 140_000,
+    "dots": b"." * 900_000 + b"x",
+    "slashes": b"a/" * 450_000,
+    "fix": b"fix a" * 180_000,
+}
+
+
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG)
+def test_no_message_takes_long(text: bytes) -> None:
+    before = time.process_time()
+    assert found(Policy(require_issue_ref=True, require_message=True), A, message=text)
+    assert time.process_time() - before < 2
 
 
 # --- levels ------------------------------------------------------------------------------------------

@@ -71,6 +71,10 @@ def is_lockfile(path: bytes) -> bool:
     return path.rpartition(b"/")[2] in LOCKFILES
 
 
+_LONGEST: Final = 4096
+"""Bytes of a path that patterns are asked about: what is longer, no system can hold, and is refused as unsafe."""
+
+
 class Patterns:
     """Path patterns that are asked about often: most paths are answered from memory."""
 
@@ -84,6 +88,8 @@ class Patterns:
     def __call__(self, path: bytes) -> bool:
         """Whether a pattern fits the path."""
         found = self._known.get(path)
+        if found is None and len(path) > _LONGEST:
+            return False
         if found is None:
             if len(self._known) > 20_000:
                 self._known.clear()

@@ -16,13 +16,14 @@ from uet_git.model.records import EXECUTABLE, REGULAR, Finding, Gate, Patch, Tre
 from uet_git.model.tamper import judge_edits, judge_tests
 
 _ISSUE: Final = re.compile(
-    rb"(?:^|[\s(\[,;:])(?:[\w.-]+/[\w.-]+)?#[0-9]+\b|\bGH-[0-9]+\b|https?://\S+/(?:issues?|browse|bugs?|tickets?)/\S"
+    rb"(?:^|[\s(\[,;:])(?:[\w.-]+/[\w.-]+)?#[0-9]+\b|\bGH-[0-9]+\b"
+    rb"|https?://\S{1,200}?/(?:issues?|browse|bugs?|tickets?)/\S"
     rb"|^(?:refs?|see|fix(?:e[sd])?|close[sd]?|resolve[sd]?|issues?|bugs?|tickets?|related)"
     rb"(?:[ -]\w+)?:?[ \t]+\S*[0-9]",
     re.IGNORECASE | re.MULTILINE,
 )
 _EMPTY_SUBJECT: Final = re.compile(
-    rb"(?:wip|tmp|temp|todo|fix|update|changes?|misc|stuff|test|\.+|(?:fixup|squash|amend)!.*)\W*\Z",
+    rb"(?:wip|tmp|temp|todo|fix|update|changes?|misc|stuff|test|\.|(?:fixup|squash|amend)!.*)\W*\Z",
     re.IGNORECASE,
 )
 _FILES: Final = (0, REGULAR, EXECUTABLE)
