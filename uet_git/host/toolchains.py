@@ -93,7 +93,7 @@ def _installation(real: str, hidden: tuple[str, ...], homes: tuple[str, ...]) ->
     own = name in _PROGRAMS and parent not in _mixed(homes) and not _holds(parent, hidden)
     if own and _is_installation(parent):
         return parent
-    return None if _holds(real, hidden) else real
+    return None if real in _mixed(homes) or _holds(real, hidden) else real
 
 
 def _is_installation(folder: str) -> bool:
