@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 
 from uet_git.cli.checkup import Check, Look, note, ok, problem
 from uet_git.errors import ConfigError, DetachedHead, LedgerMissing, UetError
-from uet_git.host import config, files, process
+from uet_git.host import config, files, process, sandbox_probe
+from uet_git.host.sandbox import Tier
 from uet_git.ledger import ledger as ledgers
 from uet_git.model import display
 from uet_git.model.settings import Settings
@@ -184,7 +185,19 @@ def _judging(project: Project, settings: Settings, shown: str) -> Iterator[Check
             text = f"{gate.name}: {' and '.join(unmet)} has no effect in this release"
             yield note("gates", text)
     if settings.gates:
-        yield note("gates", "they run with your rights: this release has no sandbox")
+        yield from _held(settings)
+
+
+def _held(settings: Settings) -> Iterator[Check]:
+    """What the target's gates run in on this machine."""
+    choice = sandbox_probe.choose(settings.sandbox, settings.require_sandbox)
+    if choice.refused:
+        fix = [choice.found.fix] if choice.found.fix else []
+        yield problem("gates", f"they cannot run: {choice.refused}", *fix)
+    elif choice.found.tier is Tier.NONE:
+        yield note("gates", "they run with your rights and without a sandbox: docs/sandbox.md")
+    else:
+        yield ok("gates", f"they run in {choice.found.tier}")
 
 
 def _trusted(project: Project, name: str, settings: Settings) -> Iterator[Check]:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from uet_git import __version__
 from uet_git.errors import GitMissing, UetError
-from uet_git.host import openfiles, process
+from uet_git.host import openfiles, process, sandbox_probe
+from uet_git.host.sandbox import Tier
 from uet_git.ledger import connection
 from uet_git.model import display
 from uet_git.plumbing import git as gits
@@ -82,6 +83,20 @@ def programs() -> Iterator[Check]:
     about = connection.about()
     python = f"{platform.python_version()} ({sys.executable})"
     yield ok("python", f"{python}, SQLite {about.sqlite}, uet-git {__version__}")
+
+
+def sandboxes() -> Iterator[Check]:
+    """What gates can run in on this machine, and why not in something stronger."""
+    best, second = sandbox_probe.look(Tier.BUBBLEWRAP), sandbox_probe.look(Tier.UNSHARE)
+    if best.works:
+        held = "gates see no network, and neither your home nor the repository"
+        yield ok("sandbox", f"bubblewrap {best.version} ({best.program}): {held}")
+        return
+    found = "none works: gates run with your rights"
+    if second.works:
+        found = "unshare: gates have no network, but can read and write your files"
+    next_ = [best.fix] if best.fix else []
+    yield note("sandbox", f"{found}; {display.line(best.cause)} (docs/sandbox.md)", *next_)
 
 
 def repository(project: Project) -> Iterator[Check]:
@@ -173,6 +188,7 @@ def _now() -> float:
 def examine(folder: str, looks: Sequence[tuple[str, Look]]) -> Iterator[Check]:
     """Every check of the repository that `folder` lies in, in order."""
     yield from programs()
+    yield from sandboxes()
     try:
         project = Project.open(folder)
     except UetError as exc:

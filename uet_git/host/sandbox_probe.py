@@ -44,7 +44,7 @@ _BROKEN: Final = {
 
 
 class Found(NamedTuple):
-    """Whether a tier works here; if not, the `cause` in words and the `fix`, a command (empty: docs/sandbox.md)."""
+    """Whether a tier works here; if not, the `cause` in words and the `fix`, a command (empty: none does it)."""
 
     tier: Tier
     works: bool
@@ -171,11 +171,14 @@ def explained(said: str, otherwise: str) -> tuple[str, tuple[str, ...]]:
         fix = ("sudo", "sysctl", "-w", "user.max_user_namespaces=15000")
         return f"the kernel allows no user namespaces: {last}", fix
     if "mount proc" in last:
-        run = ("docker", "run", "--security-opt", "systempaths=unconfined")
-        return f"this container covers parts of /proc: {last}", run
+        flag = "--security-opt systempaths=unconfined"
+        return f"this container covers parts of /proc (start it with {flag}): {last}", ()
     if _seccomp() == "2":
-        run = ("docker", "run", "--security-opt", "seccomp=unconfined")
-        return f"this container's seccomp filter forbids namespaces: {last}", run
+        flag = "--security-opt seccomp=unconfined"
+        return (
+            f"this container's seccomp filter forbids namespaces (start it with {flag}): {last}",
+            (),
+        )
     return last, ()
 
 
