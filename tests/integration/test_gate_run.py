@@ -112,7 +112,7 @@ SKIP = '<testcase classname="a" name="later"><skipped/></testcase>'
         (PASS + FAIL + ERROR, 0, "failed", "3 tests, 2 failed, 0 skipped: a::bad, a::broken"),
         (PASS, 1, "failed", "exit 1; 1 tests"),
         ("", 0, "failed", "no test ran"),
-        (SKIP, 0, "failed", "no test ran (1 tests, 0 failed, 1 skipped)"),
+        (SKIP, 0, "failed", "no test ran; 1 tests, 0 failed, 1 skipped"),
     ],
 )
 def test_a_report_can_only_turn_a_pass_into_a_failure(

@@ -35,11 +35,14 @@ POWERS: Final = {
     "referencing": ("host/contracts.py",),
     "unidiff": ("cli/",),
     "detect_secrets": ("host/secrets.py",),
+    "junitparser": ("gates/junit.py",),
 }
 VAGUE: Final = frozenset(
     f"{name}{s}" for name in ("util", "common", "helper", "manager", "misc") for s in ("", "s")
 )
-HEAVY: Final = ("detect_secrets", "git", "jsonschema", "referencing", "rich", "unidiff")
+HEAVY: Final = (
+    *("detect_secrets", "git", "jsonschema", "junitparser", "referencing", "rich", "unidiff"),
+)
 LONGEST_FILE, LONGEST_FUNCTION = 400, 50
 
 

@@ -5,19 +5,19 @@ Nothing here reads a repository: the caller makes the folder, and keeps the resu
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from dataclasses import replace
+from typing import Final, NamedTuple
 
-from uet_git.gates import junit
 from uet_git.host.clock import Clock
 from uet_git.host.files import os_errors
 from uet_git.host.gate_env import gate_environment
 from uet_git.host.process import Ended, run_gate
+from uet_git.host.sandbox import Box
 from uet_git.model import globs
-from uet_git.model.records import Gate, GateResult
+from uet_git.model.records import Gate, GateResult, Tested
 
 _SKIPPED: Final = 125
 _NOT_STARTED: Final = (126, 127)
-_TEST_KINDS: Final = ("unit_tests", "integration_tests", "e2e_tests")
 
 
 def for_moment(gates: Iterable[Gate], moment: str) -> tuple[Gate, ...]:
@@ -54,6 +54,14 @@ def concerns(gate: Gate, changed_paths: Iterable[bytes] | None) -> bool:
     return changed_paths is None or not gate.paths or globs.any_match(gate.paths, changed_paths)
 
 
+class _Reports(NamedTuple):
+    """Where a gate's reports are, and what stood there before it ran."""
+
+    junit: str
+    coverage: str
+    before: tuple[tuple[int, int, int] | None, ...]
+
+
 def run(
     gate: Gate,
     *,
@@ -65,17 +73,19 @@ def run(
     tree: str = "",
     extra_env: Mapping[str, str] | None = None,
     keep_fds: Sequence[int] = (),
+    box: Box | None = None,
+    stop_fd: int | None = None,
 ) -> GateResult:
     """Runs a gate in `tree_dir`; `scratch_home` becomes its HOME (made if absent).
 
-    It inherits `keep_fds`: the lock of its folder is then held for as long as any of its processes lives.
+    It inherits `keep_fds`: the lock of its folder is then held for as long as any of its processes lives. `stop_fd`
+    ends it once it can be read.
 
-    The state is passed (exit 0), skipped (125, or no changed path fits `paths`), error (127, 126 or
-    not startable: never a pass), timeout or failed. Raises: DiskFull, IoFailed.
+    The state is passed (exit 0 and its criteria met), skipped (125, or no changed path fits `paths`),
+    error (127, 126 or not startable: never a pass), timeout, canceled or failed. Raises: DiskFull, IoFailed.
     """
     if not concerns(gate, changed_paths):
-        detail = "no changed path fits its paths"
-        return GateResult(gate.name, "skipped", None, 0.0, "", False, detail, tree)
+        return unconcerned(gate, tree)
     temporary = os.path.join(scratch_home, "tmp")
     with os_errors(f"making {temporary}"):
         os.makedirs(temporary, mode=0o700, exist_ok=True)
@@ -86,8 +96,7 @@ def run(
         ceiling=os.path.dirname(os.path.realpath(tree_dir)),
         extra=extra_env,
     )
-    report = os.path.join(tree_dir, gate.junit) if gate.junit else ""
-    before = junit.stamp(report) if report else None
+    reports = _reports(gate, tree_dir)
     began = clock.monotonic()
     ended = run_gate(
         gate.run[0] if gate.shell else gate.run,
@@ -96,21 +105,35 @@ def run(
         timeout=gate.timeout,
         log_path=log_path,
         keep_fds=keep_fds,
+        box=box,
+        stop_fd=stop_fd,
     )
     seconds = clock.monotonic() - began
     state, detail = _judged(gate, ended)
-    if report and state in ("passed", "failed"):
-        state, detail = _with_report(gate, state, detail, report, before)
-    return GateResult(
-        gate.name, state, ended.code, seconds, log_path, ended.truncated, detail, tree
-    )
+    result = GateResult(
+        gate.name, state, ended.code, seconds, log_path, ended.truncated, detail, tree,
+        tier=str(ended.tier),
+    )  # fmt: skip
+    if reports is not None and state in ("passed", "failed"):
+        return _with_reports(gate, result, reports)
+    return result
+
+
+def unconcerned(gate: Gate, tree: str) -> GateResult:
+    """The result of a gate that a change does not concern."""
+    detail = "no changed path fits its paths"
+    return GateResult(gate.name, "skipped", None, 0.0, "", False, detail, tree)
 
 
 def _judged(gate: Gate, ended: Ended) -> tuple[str, str]:
     """State and detail from the way a process ended."""
     code = ended.code
+    if ended.canceled:
+        return "canceled", "it was not wanted any more"
     if code is None:
         return "error", f"could not be started: {ended.error}"
+    if ended.exceeded:
+        return "failed", f"it {ended.exceeded} and was killed"
     if ended.timed_out:
         return "timeout", f"did not end within {gate.timeout:g} s"
     if code in _NOT_STARTED:
@@ -123,20 +146,32 @@ def _judged(gate: Gate, ended: Ended) -> tuple[str, str]:
     return ("passed", left) if code == 0 else ("failed", f"exit {code}")
 
 
-def _with_report(
-    gate: Gate, state: str, detail: str, path: str, before: junit.Stamp | None
-) -> tuple[str, str]:
-    """The same with what the JUnit report says: it can turn a pass into a failure, never back."""
+def _reports(gate: Gate, tree_dir: str) -> _Reports | None:
+    """What stands where its reports will; None if it has none to read."""
+    if not gate.junit and not gate.coverage:
+        return None
+    from uet_git.gates import junit
+
+    paths = [os.path.join(tree_dir, name) if name else "" for name in (gate.junit, gate.coverage)]
+    return _Reports(paths[0], paths[1], tuple(junit.stamp(p) if p else None for p in paths))
+
+
+def _with_reports(gate: Gate, result: GateResult, reports: _Reports) -> GateResult:
+    """The same with what the reports say; one that cannot be read fails the gate."""
+    from uet_git.gates import coverage, criteria, junit
+
+    asked = dict(gate.criteria).get("required_tests", ())
+    reading = gate.junit
     try:
-        report = junit.read(path, before)
+        tested = junit.read(reports.junit, reports.before[0], asked) if reports.junit else Tested()
+        reading = gate.coverage
+        if reports.coverage:
+            tested = tested._replace(coverage=coverage.read(reports.coverage, reports.before[1]))
     except junit.UnreadableReportError as exc:
-        detail = f"{gate.junit} {exc}" if state == "passed" else f"{detail}; {gate.junit} {exc}"
-        return "failed", detail
-    counts = f"{report.tests} tests, {report.failed} failed, {report.skipped} skipped"
-    if report.failing:
-        counts += ": " + ", ".join(report.failing[:3])
-    if state == "passed" and not report.failed and not report.ran and gate.kind in _TEST_KINDS:
-        return "failed", f"no test ran ({counts})"
-    if report.failed:
-        state = "failed"
-    return state, f"{detail}; {counts}" if detail else counts
+        said = f"{reading} {exc}"
+        detail = said if result.state == "passed" else f"{result.detail}; {said}"
+        return replace(result, state="failed", detail=detail)
+    state, detail, met = criteria.decide(
+        gate, result.state, result.detail, result.exit_code, tested
+    )
+    return replace(result, state=state, detail=detail, tests=tested, criteria_met=met)

@@ -1,6 +1,7 @@
 """The environment of a gate: a short list of what passes, everything else and every secret stays out."""
 
 import os
+import shutil
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -30,7 +31,7 @@ def gate_environment(
     """
     names = _PASSED.union(n for n in pass_env if not n.startswith("GIT_"))
     env = {k: v for k, v in os.environ.items() if k in names or k.startswith("LC_")}
-    env.setdefault("PATH", os.defpath)
+    env["PATH"] = _own_path(env.get("PATH", os.defpath))
     real_home = os.environ.get("HOME", "")
     for name, folder in _TOOLCHAINS.items():
         there = os.path.join(real_home, folder)
@@ -49,3 +50,17 @@ def gate_environment(
         "GIT_TERMINAL_PROMPT": "0",
     }
     return env | (dict(extra) if extra else {})
+
+
+def search_path(name: str, path: str) -> str | None:
+    """The program that a name stands for on a PATH; a name with a slash only where it is absolute."""
+    if os.path.dirname(name):
+        return name if os.path.isabs(name) else None
+    return shutil.which(name, path=path)
+
+
+def _own_path(path: str) -> str:
+    """PATH as the user has it: git puts the folder of its own commands in front for hooks, and so would each verdict
+    of a hook be another question."""
+    kept = [p for p in path.split(os.pathsep) if os.path.basename(p.rstrip("/")) != "git-core"]
+    return os.pathsep.join(kept)

@@ -246,10 +246,34 @@ def gate_document(gate: GateRow) -> dict[str, Any]:
         "definition": definition,
         "criteria": {**given, "timeout_seconds": definition.get("timeout")},
         "execution": _execution(gate) if ran else None,
-        "decision": {"passed": gate.state in _GOOD, "reason": gate.detail or ""}
+        "results": _results(gate),
+        "decision": {
+            **{"passed": gate.state in _GOOD, "reason": gate.detail or ""},
+            "criteria_met": (gate.results or {}).get("criteria_met", {}),
+        }
         if decided
         else None,
+        **{"purpose": gate.purpose, "verdict_key": gate.verdict_key, "tier": gate.tier},
+        "cached_from": gate.cached_from,
         **{"created_at": gate.created_at, "event_seq": gate.event_seq},
+    }
+
+
+def _results(gate: GateRow) -> dict[str, Any] | None:
+    """What a gate's reports say, and what became of its tries; None if there is nothing."""
+    kept = gate.results
+    if kept is None:
+        return None
+    total, failed, skipped = (kept.get(n) for n in ("total", "failed", "skipped"))
+    passed = None if total is None else total - failed - skipped
+    failures = [
+        {"test_name": f["name"], "error_message": f["message"], "stack_trace": f["details"]}
+        for f in kept.get("failures", ())
+    ]
+    return {
+        **{"total_tests": total, "passed_tests": passed, "failed_tests": failed},
+        **{"skipped_tests": skipped, "coverage_percent": kept.get("coverage")},
+        **{"failures": failures, "flaky_tests": kept.get("flaky", []), "fix": kept.get("fix")},
     }
 
 

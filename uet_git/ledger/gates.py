@@ -1,14 +1,22 @@
 """Gate attempts: one row per gate and candidate tree, moved with an event each."""
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from uet_git.errors import StaleMove
 from uet_git.host.clock import Clock
 from uet_git.ledger.events import Chain, canonical
 from uet_git.model import states
+
+_TOLD: Final = ("exit_code", "detail", "duration_seconds", "cached_from", "tier")
+"""Columns that an event tells of a move, where they have a value."""
+
+
+_SUMMED: Final = ("total", "failed", "skipped", "coverage", "flaky")
+"""What an event tells of the results themselves; for the rest, which can be long, their hash."""
 
 
 class GateRow(NamedTuple):
@@ -33,6 +41,11 @@ class GateRow(NamedTuple):
     started_at: str | None
     ended_at: str | None
     event_seq: int
+    purpose: str
+    verdict_key: str | None
+    cached_from: str | None
+    tier: str | None
+    results: dict[str, Any] | None
 
 
 def of_entry(db: sqlite3.Connection, entry_id: str) -> list[GateRow]:
@@ -50,14 +63,52 @@ def unfinished(db: sqlite3.Connection) -> list[GateRow]:
     return _rows(db, "state IN ('pending', 'running', 'blocked') AND ? = ''", "")
 
 
-def _rows(db: sqlite3.Connection, where: str, value: str) -> list[GateRow]:
-    rows = db.execute(f"SELECT * FROM gates WHERE {where} ORDER BY gate_id", (value,)).fetchall()
+def _rows(
+    db: sqlite3.Connection, where: str, *values: str | None, order: str = "gate_id"
+) -> list[GateRow]:
+    rows = db.execute(f"SELECT * FROM gates WHERE {where} ORDER BY {order}", values).fetchall()
     return [gate_of(row) for row in rows]
 
 
 def gate_of(row: Sequence[Any]) -> GateRow:
     """The record of a row of all columns. Raises: ValueError if the definition is not JSON."""
-    return GateRow._make((*row[:9], json.loads(row[9]), *row[10:]))
+    results = None if row[23] is None else json.loads(row[23])
+    return GateRow._make((*row[:9], json.loads(row[9]), *row[10:23], results))
+
+
+def results_hash(text: str) -> str:
+    """SHA-256 (hex) of results as they are stored."""
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def verdict(db: sqlite3.Connection, key: str, ended: Sequence[str] = ("passed",)) -> GateRow | None:
+    """The newest attempt that ran and ended in one of these states for the same question; None if there is none."""
+    marks = ", ".join("?" * len(ended))
+    rows = _rows(
+        db,
+        f"verdict_key = ? AND cached_from IS NULL AND state IN ({marks})",
+        key,
+        *ended,
+        order="gate_id DESC LIMIT 1",
+    )
+    return rows[0] if rows else None
+
+
+def get(db: sqlite3.Connection, gate_id: str) -> GateRow | None:
+    """The attempt with this id."""
+    rows = _rows(db, "gate_id = ?", gate_id)
+    return rows[0] if rows else None
+
+
+def newest(db: sqlite3.Connection, name: str | None, limit: int) -> list[GateRow]:
+    """The newest attempts, of one gate or of all, newest first."""
+    where = "(? IS NULL OR name = ?)"
+    return _rows(db, where, name, name, order=f"gate_id DESC LIMIT {int(limit)}")
+
+
+def by_prefix(db: sqlite3.Connection, prefix: str) -> list[GateRow]:
+    """Up to two attempts whose id starts so."""
+    return _rows(db, "gate_id >= ? AND gate_id < ?", prefix, prefix + "~", order="gate_id LIMIT 2")
 
 
 class GateWriter:
@@ -81,17 +132,24 @@ class GateWriter:
         required: bool,
         tree: str,
         definition: dict[str, Any],
+        purpose: str = "candidate",
+        verdict_key: str | None = None,
     ) -> str:
-        """Adds a pending gate attempt; returns its id."""
+        """Adds a pending gate attempt; returns its id. `purpose` is candidate, base or asked."""
         gate_id = self._clock.ulid()
         payload = {"gate_id": gate_id, "gate": name, "tree": tree, "to": "pending"}
+        if purpose != "candidate":
+            payload["purpose"] = purpose
+        if verdict_key is not None:
+            payload["verdict_key"] = verdict_key
         seq = self._chain.add("gate_created", payload, run=run, entry=entry)
         self._chain.flush()
         self._db.execute(
             "INSERT INTO gates (gate_id, run_id, entry_id, project_id, name, gate_type, state, required, tree,"
-            " definition, created_at, event_seq) VALUES (?, ?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?, ?)",
+            " definition, created_at, event_seq, purpose, verdict_key)"
+            " VALUES (?, ?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?, ?, ?, ?)",
             (gate_id, run, entry, self._project_id, name, gate_type, int(required), tree, canonical(definition),
-             self._clock.now(), seq),
+             self._clock.now(), seq, purpose, verdict_key),
         )  # fmt: skip
         return gate_id
 
@@ -102,9 +160,14 @@ class GateWriter:
             "SELECT run_id, entry_id, name FROM gates WHERE gate_id = ?", (gate_id,)
         ).fetchone()
         payload: dict[str, Any] = {"gate_id": gate_id, "gate": row[2], "from": frm, "to": to}
-        for name in ("exit_code", "detail", "duration_seconds"):
+        for name in _TOLD:
             if columns.get(name) is not None:
                 payload[name] = columns[name]
+        results = columns.get("results")
+        if results is not None:
+            columns["results"] = canonical(results)
+            payload |= {k: results[k] for k in _SUMMED if results.get(k)}
+            payload["results_sha256"] = results_hash(columns["results"])
         seq = self._chain.add("gate_state_changed", payload, run=row[0], entry=row[1])
         self._chain.flush()
         time_column = "started_at" if to == "running" else "ended_at"

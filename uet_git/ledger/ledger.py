@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -141,6 +141,18 @@ class Ledger:
             if entry is not None
             else gates.of_run(self.db, run or "")
         )
+
+    def verdict(self, key: str, ended: Sequence[str] = ("passed",)) -> gates.GateRow | None:
+        """The newest attempt that ran and ended in one of these states for the same question (model/verdict.py)."""
+        return gates.verdict(self.db, key, ended)
+
+    def gate(self, prefix: str) -> list[gates.GateRow]:
+        """Up to two gate attempts whose id starts so."""
+        return gates.by_prefix(self.db, prefix)
+
+    def newest_gates(self, name: str | None, limit: int) -> list[gates.GateRow]:
+        """The newest gate attempts, of one gate or of all, newest first."""
+        return gates.newest(self.db, name, limit)
 
 
 def create(path: Path, clock: Clock, actor: str) -> str:

@@ -181,11 +181,52 @@ class Gate:
     git: bool = False
     junit: str = ""
     criteria: tuple[tuple[str, Any], ...] = ()
+    coverage: str = ""
+    flaky: str = ""
+    fixes: bool = False
+    changed: bool = False
+    caches: tuple[str, ...] = ()
+    link: tuple[str, ...] = ()
+    versions: tuple[tuple[str, ...], ...] = ()
+
+
+class FailedTest(NamedTuple):
+    """One test that failed: `class::name`, what it said, and the rest of its report; both cut to a bound."""
+
+    name: str
+    message: str
+    details: str = ""
+
+
+class Tested(NamedTuple):
+    """What a gate's reports say. `coverage` is in percent, None without a report; `failures` are the first ones.
+
+    `passed_names` are those of its tests that the gate's `required_tests` ask about and that passed.
+    """
+
+    total: int = 0
+    failed: int = 0
+    skipped: int = 0
+    failures: tuple[FailedTest, ...] = ()
+    coverage: float | None = None
+    passed_names: frozenset[str] = frozenset()
+
+
+class Cached(NamedTuple):
+    """Where a verdict that was not run again comes from: the attempt, its run, and when it ended (UTC)."""
+
+    gate_id: str
+    run_id: str
+    at: str
 
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """How one gate ended on one tree. `state` is a GateState; `output` is the capped log file's path."""
+    """How one gate ended on one tree. `state` is a GateState; `output` is the capped log file's path.
+
+    `gate_id` names its row, `tier` the sandbox that it ran in. `flaky` names the tests (or the gate, without a
+    report) that failed first and passed on a retry. `fix` is the path of a patch with what a fixer changed.
+    """
 
     gate: str
     state: str
@@ -195,3 +236,10 @@ class GateResult:
     truncated: bool
     detail: str = ""
     tree: str = ""
+    gate_id: str = ""
+    tier: str = ""
+    tests: Tested | None = None
+    criteria_met: tuple[tuple[str, bool], ...] = ()
+    cached: Cached | None = None
+    flaky: tuple[str, ...] = ()
+    fix: str = ""

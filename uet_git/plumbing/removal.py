@@ -8,6 +8,9 @@ import contextlib
 import os
 import stat
 import tempfile
+from collections.abc import Sequence
+
+from uet_git.model import globs
 
 
 def remove_tree(path: str) -> None:
@@ -35,6 +38,30 @@ def remove_tree(path: str) -> None:
                 os.unlink(entry)
         os.rmdir(folder)
     os.rmdir(grave)
+
+
+def empty(folder: str, keep: Sequence[str] = ()) -> None:
+    """Removes all that is in `folder` but for what fits a pattern of `keep` (as in .gitignore). Raises: OSError."""
+    kept = globs.compiled(tuple(keep)) if keep else None
+    pending = [b""]
+    met: list[bytes] = []
+    root = os.fsencode(folder)
+    while pending:
+        below = pending.pop()
+        with os.scandir(os.path.join(root, below)) as entries:
+            inside = [(e.name, e.is_dir(follow_symlinks=False)) for e in entries]
+        for name, is_folder in inside:
+            path = below + b"/" + name if below else name
+            if kept is not None and kept.match(path + b"/x" if is_folder else path):
+                continue
+            if kept is not None and is_folder:
+                pending.append(path)
+                met.append(path)
+            else:
+                remove_tree(os.fsdecode(os.path.join(root, path)))
+    for path in reversed(met):
+        with contextlib.suppress(OSError):
+            os.rmdir(os.path.join(root, path))
 
 
 def remove_file(path: str | bytes) -> bool:

@@ -15,10 +15,11 @@ from types import TracebackType
 from typing import Self
 
 from uet_git.errors import GitFailed, IoFailed, UetError
+from uet_git.host.files import os_errors
 from uet_git.plumbing import aside
 from uet_git.plumbing.git import Git, failure
 from uet_git.plumbing.indexfile import names
-from uet_git.plumbing.removal import remove_file, remove_tree
+from uet_git.plumbing.removal import empty, remove_file, remove_tree
 from uet_git.plumbing.tidy import tidy
 
 _SMALL_INDEX = 1 << 20  # bytes; about 10,000 files
@@ -33,6 +34,7 @@ class Scratch:
     def __init__(self, base: str, number: int, lock_fd: int, git: Git) -> None:
         self.lock_fd = lock_fd
         self.path = os.path.join(base, str(number), "tree")
+        self.home = os.path.join(base, str(number), "home")
         self._git_dir = os.path.join(base, str(number), "git")
         self._index = os.path.join(self._git_dir, "index")
         self._home = git
@@ -55,13 +57,16 @@ class Scratch:
             os.close(self.lock_fd)
             self.lock_fd = -1
 
-    def fill(self, tree: str, keep: Sequence[str] = ()) -> None:
+    def fill(self, tree: str, keep: Sequence[str] = (), objects: str = "") -> None:
         """Makes the folder hold exactly `tree` (an id whose objects are on disk), rewriting only what differs.
+
+        Objects that the repository lacks are looked for in the folder `objects`.
 
         What a gate changed, deleted or left behind is undone, but for untracked files that match a pattern of `keep`
         (as in .gitignore: declared caches). A slot that cannot be mended is built anew.
         Raises: GitFailed, DiskFull, IoFailed.
         """
+        self._env = aside.environment(self._home, objects or None)
         try:
             if not self._mend(tree, keep):
                 self.wipe()
@@ -70,8 +75,21 @@ class Scratch:
         except OSError as exc:
             raise IoFailed(f"{self.path}: {exc.strerror}") from exc
 
+    def empty_home(self, keep: Sequence[str] = ()) -> None:
+        """Empties `home`, the HOME of gates in this slot, but for what matches a pattern of `keep` (from there).
+
+        What one candidate's gate leaves there must not judge the next. Raises: DiskFull, IoFailed.
+        """
+        with os_errors(f"emptying {self.home}"):
+            if os.path.isdir(self.home) and not os.path.islink(self.home):
+                empty(self.home, keep)
+            else:
+                remove_tree(self.home)
+                os.makedirs(self.home, mode=0o700)
+
     def wipe(self) -> None:
-        """Removes the slot's files and index."""
+        """Removes the slot's files and index, and its home."""
+        remove_tree(self.home)
         remove_tree(self.path)
         remove_tree(self._git_dir)
 
@@ -131,11 +149,11 @@ class ScratchPool:
         self.base = os.path.realpath(base)
         self._git = git
 
-    def checkout(self, tree: str, keep: Sequence[str] = ()) -> Scratch:
+    def checkout(self, tree: str, keep: Sequence[str] = (), objects: str = "") -> Scratch:
         """Takes a free slot and fills it with `tree`; see `Scratch.fill`. Raises: GitFailed, DiskFull, IoFailed."""
         slot = self.take()
         try:
-            slot.fill(tree, keep)
+            slot.fill(tree, keep, objects)
         except BaseException:
             slot.close()
             raise

@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from uet_git.ledger.gates import GateRow
+from uet_git.ledger.events import canonical
+from uet_git.ledger.gates import GateRow, results_hash
 from uet_git.model import history
 from uet_git.model.entry import Entry, Event, Landing, Run, Step
 from uet_git.model.history import Recorded
@@ -79,15 +80,25 @@ def of_gates(gates: Sequence[GateRow], events: Sequence[Event]) -> Iterator[Faul
         own = histories.pop(gate.gate_id, [])
         wrong = _folded("gate", gate.state, own)
         if wrong is None:
-            expected = {name: own[0].payload.get(name) for name in ("gate", "tree")}
-            expected["event_seq"] = own[-1].seq
-            expected |= {k: own[-1].payload.get(k) for k in ("exit_code",) if k in own[-1].payload}
-            found = {"gate": gate.name, "tree": gate.tree, "event_seq": gate.event_seq}
-            wrong = _compared({**found, "exit_code": gate.exit_code}, expected)
+            wrong = _compared(*_gate_facts(gate, own))
         if wrong is not None:
             yield wrong[0], f"gate {gate.name} ({gate.gate_id}): {wrong[1]}"
     for gate_id in histories:
         yield "row_missing", f"gate attempt {gate_id} is gone; its events are here"
+
+
+def _gate_facts(
+    gate: GateRow, events: Sequence[Recorded]
+) -> tuple[dict[str, object], dict[str, object]]:
+    """What a gate's row says, and what its events say it should."""
+    born, last = events[0].payload, events[-1].payload
+    expected: dict[str, object] = {n: born.get(n) for n in ("gate", "tree", "verdict_key")}
+    expected |= {n: last.get(n) for n in ("cached_from", "results_sha256")}
+    expected |= {n: last[n] for n in ("exit_code", "tier") if n in last}
+    expected |= {"event_seq": events[-1].seq, "purpose": born.get("purpose", "candidate")}
+    results = None if gate.results is None else results_hash(canonical(gate.results))
+    found = {"gate": gate.name, **gate._asdict(), "results_sha256": results}
+    return found, expected
 
 
 def of_steps(steps: Sequence[Step], events: Sequence[Event]) -> Iterator[Fault]:

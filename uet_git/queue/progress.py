@@ -30,6 +30,19 @@ class Listener:
         """Something that concerns no single entry."""
 
 
+class GateListener:
+    """Hears how the gates of one tree go along, in the thread that asked; this one ignores it."""
+
+    def started(self, gate: str) -> None:
+        """A gate begins to run."""
+
+    def ended(self, result: GateResult) -> None:
+        """A gate ended, was skipped, or its verdict was known."""
+
+    def tick(self) -> None:
+        """Some time went by while gates run; about ten times a second."""
+
+
 @dataclass(slots=True)
 class Report:
     """What a drain did. `tried` and `waiting` hold entry ids; `waiting` maps to (code, detail)."""
