@@ -8,7 +8,7 @@ from uet_git.cli.intake import output_options
 from uet_git.cli.render import Output, command
 from uet_git.errors import UsageError
 from uet_git.model import display
-from uet_git.model.trust import definitions, lines
+from uet_git.model.trust import definitions
 from uet_git.project import Project
 from uet_git.queue import person
 from uet_git.queue import trust as trusting
@@ -64,8 +64,9 @@ def trust(
 
 def _accepted(out: Output, project: Project, found: Standing, *, yes: bool) -> bool:
     """Shows the definitions, asks unless told to accept, and accepts."""
-    _show(out, found)
-    if not yes and not _ask(out, found):
+    if yes:
+        _show(out, found)
+    elif not _ask(out, _branch(found.target), trusting.shown(found)):
         out.text("not accepted: nothing of it runs")
         return False
     trusting.accept(project, found)
@@ -73,25 +74,24 @@ def _accepted(out: Output, project: Project, found: Standing, *, yes: bool) -> b
 
 
 def offer(out: Output, project: Project, found: Sequence[Standing]) -> None:
-    """Asks about definitions that a released change would bring; without a terminal, says what to do once it landed."""
+    """Asks about the gates that released changes bring; without a terminal, says what to do once they landed."""
     for each in found:
         branch = _branch(each.target)
-        if not out.can_ask or project.actor.startswith("agent:"):
-            argv = trusting.next_command(project, each.target)
-            out.notice(f"once it has landed, the gates of {branch} wait for: {command(argv)}")
-            continue
-        out.text(f"it changes the gates of {branch} to:")
-        _show(out, each)
-        if _ask(out, each):
-            trusting.accept(project, each)
+
+        def ask(shown: Sequence[str], branch: str = branch) -> bool:
+            return _ask(out, branch, [f"it changes the gates of {branch} to:", *shown])
+
+        if out.can_ask and trusting.offer(project, each, ask):
             out.text("accepted")
         else:
             argv = trusting.next_command(project, each.target)
-            out.text(f"not accepted; once it has landed: {command(argv)}")
+            out.notice(f"once it has landed, the gates of {branch} wait for: {command(argv)}")
 
 
-def _ask(out: Output, found: Standing) -> bool:
-    return out.ask(f"Let these run on patches to {_branch(found.target)}?")
+def _ask(out: Output, branch: str, shown: Sequence[str]) -> bool:
+    for line in shown:
+        out.text(line)
+    return out.ask(f"Let these run on patches to {branch}?")
 
 
 def _yes(project: Project, target: str) -> tuple[str, ...]:
@@ -100,9 +100,8 @@ def _yes(project: Project, target: str) -> tuple[str, ...]:
 
 
 def _show(out: Output, found: Standing) -> None:
-    for line in lines(found.settings):
+    for line in trusting.shown(found):
         out.text(line)
-    out.text(f"hash {found.hash}")
 
 
 def _told(
@@ -123,7 +122,10 @@ def _told(
         _show(out, found)
     if dry_run and did != "nothing":
         out.text(f"would be {did}: the gates of {branch}, hash {found.hash}")
-    elif found.by == NOTHING:
+        return 0
+    if did == "taken back":
+        out.text("taken back")
+    if found.by == NOTHING:
         out.text(f"{branch} has no gates: there is nothing to accept")
     elif found.accepted:
         how = "for this call, by UET_TRUST" if found.by != PERSON else "on this machine"

@@ -3,7 +3,7 @@
 The queue, and whatever else runs a gate, asks `withheld` before it does; `UET_TRUST=HASH` accepts for one call.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from uet_git.errors import ConfigError, DetachedHead, UsageError
@@ -13,7 +13,7 @@ from uet_git.model import display
 from uet_git.model.entry import Entry
 from uet_git.model.records import Finding, Oid, Patch
 from uet_git.model.settings import Settings
-from uet_git.model.trust import trust_hash
+from uet_git.model.trust import lines, trust_hash
 from uet_git.project import CONFIG_FILE, TRUST_VARIABLE, Project
 from uet_git.queue import anchor, person
 
@@ -119,6 +119,24 @@ def revoke(project: Project, found: Standing) -> bool:
     return gone
 
 
+def offer(project: Project, found: Standing, ask: Callable[[Sequence[str]], bool]) -> bool:
+    """Accepts definitions if `ask` says yes to their lines; for whoever commits or releases a change of them.
+
+    Tells whether they are accepted now. An agent is not asked. Raises: as `accept`.
+    """
+    if found.accepted:
+        return True
+    if _is_agent(project) or not ask(shown(found)):
+        return False
+    accept(project, found)
+    return True
+
+
+def shown(found: Standing) -> list[str]:
+    """Definitions and their hash for people, safe to print and nothing cut."""
+    return [*lines(found.settings), f"hash {found.hash}"]
+
+
 def resulting(project: Project, entries: Sequence[Entry]) -> list[Standing]:
     """The gates that queued entries would put on their targets and that are not accepted yet, each once.
 
@@ -131,9 +149,10 @@ def resulting(project: Project, entries: Sequence[Entry]) -> list[Standing]:
         tip = project.tip(target)
         stager = Stager(project, project.settings_at(tip))
         tree, marks = project.tip_tree(tip), []
-        for entry in entries:
-            if entry.target != target or entry.state != "queued":
-                continue
+        queued = [e for e in entries if e.target == target and e.state == "queued"]
+        if not any(_edits(stager.patch_of(entry)[0]) for entry in queued):
+            continue
+        for entry in queued:
             staged = stager.stage(tree, entry)
             if not isinstance(staged, Staged):
                 continue
