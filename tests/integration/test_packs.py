@@ -10,11 +10,16 @@ import pytest
 
 from tests.builders import git, make_repo
 from uet_git.errors import DiskFull, IoFailed
+from uet_git.model.records import Hunk
 from uet_git.plumbing import packs
 from uet_git.plumbing.git import discover
-from uet_git.plumbing.objects import Objects
+from uet_git.plumbing.objects import Edit, Objects
 
 SIZES = [0, 1, 15, 16, 17, 127, 2047, 2048, 2049, 70_000, 300_000]
+
+
+def _hunk(old: bytes, new: bytes) -> Hunk:
+    return Hunk(1, 1, 1, 1, old, new, 0, 0, b"", 1)
 
 
 def content(size: int) -> bytes:
@@ -180,3 +185,41 @@ def test_git_does_not_look_at_a_pack_that_is_half_written(
     assert git(repo, "fsck", "--strict") == b""
     git(repo, "prune", "--expire=now")
     assert not list((repo / ".git" / "objects" / "pack").glob("tmp_*"))
+
+
+def test_versions_of_one_file_become_deltas_that_git_reads(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "r", {"x": b"x"})
+    text = b"".join(b"line %d of the file\n" % n for n in range(400))
+    versions = [text]
+    with Objects(discover(str(repo))) as objects:
+        oids = [objects.put("blob", text)]
+        for n in range(40):
+            old, new = b"line %d of the file\n" % n, b"version %d\n" % n * 20
+            hunk = _hunk(old, new)
+            versions.append(versions[-1].replace(old, new))
+            oids.append(objects.put("blob", versions[-1], Edit(oids[-1], [hunk])))
+        name = objects.write()
+    stem = repo / ".git" / "objects" / "pack" / str(name)
+    listed = git(repo, "verify-pack", "-v", f"{stem}.pack").decode().splitlines()
+    depths = [int(line.split()[5]) for line in listed if " blob " in line and len(line.split()) > 5]
+    assert len(depths) == 38
+    assert max(depths) == 16
+    git(repo, "index-pack", "--strict", "-o", str(tmp_path / "again.idx"), f"{stem}.pack")
+    assert (tmp_path / "again.idx").read_bytes() == Path(f"{stem}.idx").read_bytes()
+    for oid, version in zip(oids, versions, strict=True):
+        assert git(repo, "cat-file", "blob", oid) == version
+
+
+def test_what_a_delta_was_made_of_may_be_gone(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "r", {"x": b"x"})
+    text = b"some line\n" * 300
+    hunk = _hunk(b"some line\n", b"another\n")
+    with Objects(discover(str(repo))) as objects:
+        first = objects.begin()
+        base = objects.put("blob", text)
+        objects.begin()
+        oid = objects.put("blob", b"another\n" + text[10:], Edit(base, [hunk]))
+        objects.discard(first)
+        objects.write()
+    assert git(repo, "cat-file", "blob", oid) == b"another\n" + text[10:]
+    assert git(repo, "cat-file", "--batch-check", stdin=f"{base}\n".encode()).endswith(b"missing\n")

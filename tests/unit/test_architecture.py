@@ -130,7 +130,9 @@ def _room_of_os(name: str) -> str:
     """Where a name of module os may be used; empty for anywhere."""
     if name in ("environ", "environb", "getenv", "putenv", "unsetenv"):
         return "host/"
-    starts = ("system", "popen", "posix_spawn", "fork", "exec", "spawn")
+    if name == "fork":
+        return "host/beside.py"
+    starts = ("system", "popen", "posix_spawn", "forkpty", "exec", "spawn")
     return "host/process.py" if name.startswith(starts) else ""
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from uet_git.model import compose
 from uet_git.model.compose import Placed, Work
-from uet_git.model.delta import apply_delta
+from uet_git.model.delta import apply_delta, delta_of
 from uet_git.model.placing import Image
 from uet_git.model.records import BinaryHunk, FileChange, Finding, Hunk
 from uet_git.model.work import OverBudget
@@ -380,3 +380,26 @@ def test_the_budget_is_the_same_every_time() -> None:
         compose.apply_text(hunks[:50], base, work)
         used.append(work.left)
     assert used[0] == used[1]
+
+
+@given(
+    st.lists(st.tuples(st.binary(max_size=300), st.binary(max_size=300)), max_size=5),
+    st.lists(st.binary(max_size=90_000), min_size=6, max_size=6),
+)
+def test_hunks_become_a_delta_or_none(
+    sides: list[tuple[bytes, bytes]], between: list[bytes]
+) -> None:
+    hunks = [Hunk(1, 1, 1, 1, old, new, 0, 0, b"", 1) for old, new in sides]
+    base = between[0] + b"".join(o + b for (o, _), b in zip(sides, between[1:], strict=False))
+    result = between[0] + b"".join(n + b for (_, n), b in zip(sides, between[1:], strict=False))
+    delta = delta_of(hunks, base, result)
+    if delta is not None:
+        assert apply_delta(delta, base, Work()) == result
+    assert delta_of([*hunks, hunk(1, 1, b"+not in the result \xff\0")], base, result) is None
+
+
+def test_a_delta_copies_more_than_one_instruction_can() -> None:
+    base = b"x" * 70_000 + b"\n" + b"y" * (2**24 + 5) + b"\n"
+    delta = delta_of([hunk(1, 1, b"-" + b"x" * 70_000, b"+new")], base, b"new\n" + base[70_001:])
+    assert delta is not None
+    assert len(delta) < 40

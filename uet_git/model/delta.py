@@ -1,9 +1,15 @@
 """git's binary delta: every bound checked, nothing copied beyond what it declares (format: gitformat-pack)."""
 
+from collections.abc import Sequence
+
 from uet_git.model.binarypatch import varint
+from uet_git.model.records import Hunk
 from uet_git.model.work import STEP, Work
 
 _SHORTEST = 4  # git takes a shorter one for damaged
+_INSERT = 0x7F  # bytes that one instruction may bring
+_COPY = 0xFFFFFF  # bytes that one instruction may take
+_BYTES = tuple(bytes((n,)) for n in range(256))
 
 
 def apply_delta(delta: bytes, base: bytes, work: Work) -> bytes | None:
@@ -48,3 +54,56 @@ def _copy(delta: bytes, place: int, code: int) -> tuple[int, int, int]:
             values[which] |= delta[place] << 8 * byte
             place += 1
     return values[0], values[1] or 0x10000, place
+
+
+def delta_of(hunks: Sequence[Hunk], base: bytes, result: bytes) -> bytes | None:
+    """A delta that makes `result` of `base`, by the hunks that made it; None where that is not easily seen.
+
+    What it makes is compared with `result`: where the hunks stand is found here, not taken from who placed them.
+    """
+    delta = [_size(len(base)), _size(len(result))]
+    made: list[bytes] = []
+    old = new = 0  # how far base and result are used up
+    for hunk in hunks:
+        text = hunk.new
+        at = result.find(text, new)
+        if at < 0:
+            return None
+        made += (base[old : old + at - new], text)
+        delta += _copies(old, at - new)
+        delta += [
+            _BYTES[len(piece)] + piece
+            for piece in (text[i : i + _INSERT] for i in range(0, len(text), _INSERT))
+        ]
+        old += at - new + len(hunk.old)
+        new = at + len(text)
+    made.append(base[old:])
+    delta += _copies(old, len(base) - old)
+    found = b"".join(delta)
+    return found if b"".join(made) == result and len(found) >= _SHORTEST else None
+
+
+def _copies(offset: int, size: int) -> list[bytes]:
+    """Instructions that take `size` bytes of the base from `offset` on."""
+    done = []
+    while size > 0:
+        now = min(size, _COPY)
+        code, values = 0x80, b""
+        if offset:
+            values = offset.to_bytes(2 if offset < 0x10000 else 4, "little")
+            code |= 0b11 if offset < 0x10000 else 0b1111
+        values += now.to_bytes(2 if now < 0x10000 else 3, "little")
+        code |= 0b110000 if now < 0x10000 else 0b1110000
+        done.append(_BYTES[code] + values)
+        offset, size = offset + now, size - now
+    return done
+
+
+def _size(value: int) -> bytes:
+    """A size of a delta's header: seven bits and then seven more, low bits first."""
+    done = bytearray()
+    while value > 0x7F:
+        done.append(value & 0x7F | 0x80)
+        value >>= 7
+    done.append(value)
+    return bytes(done)

@@ -17,7 +17,7 @@ from uet_git.model.records import (
     Placement,
 )
 from uet_git.model.settings import Limits
-from uet_git.plumbing.objects import Objects
+from uet_git.plumbing.objects import Edit, Objects
 
 _KIND: Final = 0o170000
 _OWNER_RUNS: Final = 0o100
@@ -147,7 +147,8 @@ class Contents:
                     "size.inflated",
                     f"its results are larger than {self._limits.inflated_bytes} bytes",
                 )
-            oid = self._objects.put("blob", data)
+            edit = Edit(source.oid, change.hunks) if source is not None and change.hunks else None
+            oid = self._objects.put("blob", data, edit)
         proved = self._is_proved(change, source, oid)
         if proved is False:
             return Finding(

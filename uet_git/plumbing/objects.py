@@ -5,12 +5,14 @@ Nothing enters the repository before `write()`: a candidate that does not land i
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterable
+import zlib
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple, Self
 
 from uet_git.errors import GitFailed, MissingObject, ObjectTooLarge, UetError
 from uet_git.host import process
-from uet_git.model.records import Oid
+from uet_git.model.delta import delta_of
+from uet_git.model.records import Hunk, Oid
 from uet_git.plumbing import packs
 from uet_git.plumbing.cache import Cache
 from uet_git.plumbing.deflate import Deflater
@@ -21,15 +23,26 @@ MB: Final = 1024 * 1024
 LARGEST: Final = 512 * MB
 BLOB_CACHE: Final = 24 * MB
 TREE_CACHE: Final = 16 * MB
+_DEEPEST: Final = 16  # deltas on deltas; git's own limit is 50
+_SMALL: Final = 512  # bytes; a delta would not be much smaller
 _AT_ONCE: Final = 64  # requests; they must fit a pipe
 _KNOWN: Final = 50_000
 
 
+class Edit(NamedTuple):
+    """What made a blob: hunks, and the id of the blob that they changed."""
+
+    base: str
+    hunks: Sequence[Hunk]
+
+
 class Pending(NamedTuple):
-    """A new object that is not in the repository yet."""
+    """A new object that is not in the repository yet. `depth` is how many deltas it takes to make it."""
 
     kind: str
     data: bytes
+    edit: Edit | None = None
+    depth: int = 0
 
 
 class Objects:
@@ -47,6 +60,7 @@ class Objects:
             hashlib.sha256 if git.object_format == "sha256" else hashlib.sha1
         )
         self._child: process.Child | None = None
+        self._left: list[process.Child] = []  # so that nobody closes their pipes
         self._blobs: Cache[bytes] = Cache(blob_cache)
         self._trees: Cache[Tree] = Cache(TREE_CACHE)
         self._known: set[str] = set()
@@ -73,6 +87,12 @@ class Objects:
                 assert child.stdin is not None
                 child.stdin.close()
             process.kill_group(child)
+
+    def leave_child(self) -> None:
+        """After a fork, in the new process: the child that reads objects belongs to the old one."""
+        if self._child is not None:
+            self._left.append(self._child)
+        self._child = None
 
     def forget(self) -> None:
         """Drops everything remembered about the repository; pending objects stay."""
@@ -217,7 +237,7 @@ class Objects:
         self._candidates[self._current] = []
         return self._current
 
-    def put(self, kind: str, data: bytes) -> Oid:
+    def put(self, kind: str, data: bytes, edit: Edit | None = None) -> Oid:
         """The id of an object; kept pending unless the repository has it or it is pending already."""
         hashed = self._digest(b"%b %d\0" % (kind.encode(), len(data)), usedforsecurity=False)
         hashed.update(data)
@@ -225,12 +245,20 @@ class Objects:
         if oid in self._known:
             return oid
         if oid not in self._pending:
-            self._pending[oid] = Pending(kind, data)
+            new = Pending(kind, data) if edit is None else self._edited(kind, data, edit)
+            self._pending[oid] = new
             self.pending_bytes += len(data)
-            if kind != "tree":
+            if kind != "tree" and not new.depth:
                 self.deflater.add(oid, data)
         self._claim(oid)
         return oid
+
+    def _edited(self, kind: str, data: bytes, edit: Edit) -> Pending:
+        """A new blob, as a delta if what it was made of is new too, and made by few deltas."""
+        base = self._pending.get(edit.base)
+        if base is None or base.depth >= _DEEPEST or len(data) < _SMALL:
+            return Pending(kind, data)
+        return Pending(kind, data, edit, base.depth + 1)
 
     def put_tree(self, tree: Tree) -> Oid:
         """As put, for a tree that keeps its positions for the next look-up."""
@@ -260,7 +288,7 @@ class Objects:
         if not self._pending:
             return None
         objects_dir = f"{self.git.common_dir}/objects"
-        ready = [self._packed(*item) for item in self.waiting()]
+        ready = [self._packed(oid, new) for oid, new in self._pending.items()]
         name = packs.write_pack(objects_dir, ready, self.git.object_format)
         for oid, new in self._pending.items():
             self._note(oid)
@@ -272,14 +300,20 @@ class Objects:
         self._users.clear()
         return name
 
-    def _packed(self, oid: str, kind: str, data: bytes) -> packs.Packed:
+    def _packed(self, oid: str, new: Pending) -> packs.Packed:
+        kind, data = new.kind, new.data
         if kind == "tree":
             return packs.deflate(oid, kind, data)
+        base = self._pending.get(new.edit.base) if new.edit is not None else None
+        if new.edit is not None and base is not None:
+            delta = delta_of(new.edit.hunks, base.data, data)
+            if delta is not None and len(delta) < len(data) // 2:
+                return packs.Packed(oid, kind, len(delta), zlib.compress(delta, 1), new.edit.base)
         return packs.Packed(oid, kind, len(data), self.deflater.take(oid, data))
 
     def waiting(self) -> list[tuple[str, str, bytes]]:
         """The pending objects: id, kind, content."""
-        return [(oid, *new) for oid, new in self._pending.items()]
+        return [(oid, new.kind, new.data) for oid, new in self._pending.items()]
 
     @property
     def pending(self) -> int:

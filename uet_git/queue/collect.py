@@ -3,8 +3,9 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from uet_git.host import beside
 from uet_git.ledger.entries import identity_of
 from uet_git.model import mail as mails
 from uet_git.model import series
@@ -18,6 +19,8 @@ from uet_git.queue.validate import Judgement
 
 if TYPE_CHECKING:
     from uet_git.model.repair import Repaired
+
+_GIT_MBOX: Final = b" Mon Sep 17 00:00:00 2001\n"
 
 
 @dataclass(slots=True)
@@ -53,20 +56,22 @@ def _read(
     policy = _policy(project, settings, options)
     parts: list[Part] = []
     cover: str | None = None
-    for number, source in enumerate(sources):
-        exact = (
-            source.data.startswith(b"From ") and b" Mon Sep 17 00:00:00 2001\n" in source.data[:100]
-        )
-        for piece in mails.split(source.data) if source.data else [b""]:
-            judged = validate.judge(piece, limits, width, scope)
-            if policy is not None and judged.patch.changes:
-                judged = policy(judged)
-            if judged.mail.is_cover and not judged.patch.changes and cover is None:
-                cover = judged.mail.message.decode("utf-8", "backslashreplace")
-                continue
-            sha256 = hashlib.sha256(piece).hexdigest()
-            deflater.add(sha256, piece)
-            parts.append(Part(source, number, piece, exact, judged, sha256))
+    pieces = [
+        (n, p) for n, s in enumerate(sources) for p in (mails.split(s.data) if s.data else [b""])
+    ]
+    exact = [s.data.startswith(b"From ") and _GIT_MBOX in s.data[:100] for s in sources]
+    every = beside.each(
+        lambda piece: validate.judge(piece, limits, width, scope), [p for _, p in pieces]
+    )
+    for (number, piece), judged in zip(pieces, every, strict=True):
+        if policy is not None and judged.patch.changes:
+            judged = policy(judged)
+        if judged.mail.is_cover and not judged.patch.changes and cover is None:
+            cover = judged.mail.message.decode("utf-8", "backslashreplace")
+            continue
+        sha256 = hashlib.sha256(piece).hexdigest()
+        deflater.add(sha256, piece)
+        parts.append(Part(sources[number], number, piece, exact[number], judged, sha256))
     if not parts:
         judged = validate.judge(b"", limits, width)
         sha256 = hashlib.sha256(sources[0].data).hexdigest()

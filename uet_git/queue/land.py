@@ -6,7 +6,7 @@
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -64,6 +64,10 @@ class Blocked(NamedTuple):
     paths: tuple[bytes, ...]
 
 
+class Doubted(NamedTuple):
+    """Nobody showed that the candidates land as they were submitted."""
+
+
 class Lost(NamedTuple):
     """Somebody else moved the branch."""
 
@@ -85,15 +89,19 @@ class Lander:
         candidates: Sequence[Candidate],
         before: Pending,
         changes: Sequence[TreeChange],
-    ) -> Blocked | Lost | None:
+        holds: Callable[[], bool],
+    ) -> Blocked | Lost | Doubted | None:
         """Lands candidates in order onto `tip`; None if they landed.
 
         `before` is what was decided about other entries; it goes into the first transaction.
-        `changes` is what differs between the tip's tree and the last candidate's.
+        `changes` is what differs between the tip's tree and the last candidate's. `holds` tells, once their objects
+        are written, whether they are what was submitted.
         """
         project = self.project
         new_log = anchor.prepare(project, self.last_anchor)
         project.objects.write()
+        if not holds():
+            return Doubted()
         new = candidates[-1].commit
         with ExitStack() as stack:
             along = self._prepare(stack, tip, candidates[-1].staged.composed.tree, changes)

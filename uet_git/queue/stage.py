@@ -11,7 +11,7 @@ from uet_git.model.reasons import REASONS, Gravity
 from uet_git.model.records import Composed, Conflict, Finding, Oid, Patch
 from uet_git.model.settings import Settings
 from uet_git.plumbing import fallback
-from uet_git.plumbing.trees import Composer
+from uet_git.plumbing.trees import RUNG, Composer
 from uet_git.plumbing.view import View
 from uet_git.project import Project
 from uet_git.queue import validate
@@ -24,16 +24,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """An entry's patch composed on a tree; `mark` is the object store's candidate number.
+    """An entry's patch composed on the tree `base`; `mark` is the object store's candidate number.
 
-    `notes` are findings that stop nothing.
+    `notes` are findings that stop nothing. Where not `compared`, somebody has yet to show that it lands as submitted.
     """
 
     entry: Entry
     patch: Patch
     composed: Composed
     mark: int
+    base: Oid
     notes: tuple[Finding, ...] = ()
+    compared: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +60,15 @@ class NotStaged:
 
 
 class Stager:
-    """Stages entries of one target with its settings."""
+    """Stages entries of one target with its settings.
+
+    While it `defers`, what it composes in memory is not compared yet: `compares` does that for many at once.
+    """
 
     def __init__(self, project: Project, settings: Settings) -> None:
         self.project = project
         self.settings = settings
+        self.defers = False
         self.composer = Composer(project.objects, settings.limits)
         self._ruled = validate.has_rules(project, settings)
         if self._ruled:
@@ -100,7 +106,9 @@ class Stager:
             return NotStaged(entry, held)
         if self._ruled:
             self.judge.follow(tree, result.tree, entry.label, entry.entry_id, patch)
-        return Staged(entry, patch, result, mark, held)
+        return Staged(
+            entry, patch, result, mark, tree, held, compared=not self._is_deferred(result)
+        )
 
     def _by_policy(
         self,
@@ -126,6 +134,8 @@ class Stager:
         """The candidate tree, proved to be exactly what was handed in; git is asked where the composer doubts."""
         result = self.composer.compose(tree, patch)
         if isinstance(result, Composed):
+            if self._is_deferred(result):
+                return result
             wrong = self.composer.landed_matches(tree, result, patch)
             if wrong is None:
                 return result
@@ -134,6 +144,15 @@ class Stager:
             return fallback.candidate(self.composer, tree, patch, self._diff_of(entry))
         through = self.through_links(tree, patch)
         return Conflict((*through, *result.findings)) if through else result
+
+    def _is_deferred(self, composed: Composed) -> bool:
+        return self.defers and composed.rung == RUNG
+
+    def compare(self, staged: Sequence[Staged]) -> bool:
+        """Whether each of them differs from its base by exactly what its patch says. For a forked process."""
+        self.project.objects.leave_child()
+        compare = self.composer.landed_matches
+        return all(compare(s.base, s.composed, s.patch) is None for s in staged)
 
     def _not_fitting(
         self, tree: Oid, entry: Entry, patch: Patch, findings: tuple[Finding, ...]

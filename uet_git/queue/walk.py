@@ -1,6 +1,7 @@
 """walk: one pass over the line of one target: stage, verify, land, set aside (DESIGN 5, 10)."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from uet_git.errors import StaleMove, TipMoving
@@ -11,9 +12,9 @@ from uet_git.model.reasons import Gravity
 from uet_git.model.records import Finding, Oid
 from uet_git.plumbing import difference
 from uet_git.project import Project
-from uet_git.queue import set_aside, standstill, validate
+from uet_git.queue import compare, set_aside, standstill, validate
 from uet_git.queue.commit import Committer
-from uet_git.queue.land import Blocked, Candidate, Lander, Lost, Tip
+from uet_git.queue.land import Blocked, Candidate, Doubted, Lander, Lost, Tip
 from uet_git.queue.lineup import Lineup
 from uet_git.queue.pending import Pending
 from uet_git.queue.progress import Listener, Report
@@ -60,6 +61,7 @@ class Walk:
         self.lineup = Lineup(self.project.ledger.entries, line)
         self._look_at_waiting()
         groups: set[str] = set()
+        self.stager.defers = self.verifier is None and compare.pays(len(line))
         for entry in line:
             if self.report.paused is not None:
                 break
@@ -238,14 +240,17 @@ class Walk:
             entries = self._give_back()
             if isinstance(outcome, Lost):
                 self._tip_lost()
+            elif isinstance(outcome, Doubted):
+                self.stager.defers = False
             elif not self._step_around(outcome, entries):
                 return
             self._compose_again(entries)
 
-    def _land_once(self) -> Blocked | Lost | None:
+    def _land_once(self) -> Blocked | Lost | Doubted | None:
         batch, tree = self.batch, self.batch[-1].staged.composed.tree
         changes = difference.diff_trees(self.project.objects, self.tip.tree, tree)
-        outcome = self.lander.land(self.tip, batch, self.pending, changes)
+        with closing(compare.Comparison(self.stager, batch)) as comparison:
+            outcome = self.lander.land(self.tip, batch, self.pending, changes, comparison.holds)
         if outcome is None:
             self._landed(batch)
         return outcome
