@@ -1,6 +1,7 @@
 """submit, apply, wait: patches in, patches landed."""
 
 import json
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -186,9 +187,22 @@ def _until_more(project: Project) -> None:
         time.sleep(0.5)
 
 
+def _number(value: float | None) -> float | None:
+    """A number that can be compared. Raises: click.BadParameter for `nan`, which would wait for ever."""
+    if value is not None and math.isnan(value):
+        raise click.BadParameter("nan is no number of seconds")
+    return value
+
+
 @click.command(name="wait")
 @click.argument("entries", nargs=-1, required=True, metavar="NUMBER...")
-@click.option("--timeout", type=float, metavar="S", help="Give up after S seconds (exit 4).")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    callback=lambda _context, _option, value: _number(value),
+    metavar="S",
+    help="Give up after S seconds (exit 4).",
+)
 @output_options
 def wait(entries: tuple[str, ...], timeout: float | None, as_json: bool, quiet: bool) -> int:
     """Wait until changes have landed or were set aside; exit 0 if all landed, 1 if not."""
@@ -348,26 +362,28 @@ def _print_submitted(
 
 def _preview(out: Output, project: Project, sources: Sequence[Source], options: Options) -> int:
     """What a submit would do, without doing it."""
-    judged = intake.preview(project, sources, options)
+    from uet_git.queue.preview import preview
+
     target = display.line(options.target.removeprefix("refs/heads/"))
     documents = []
-    for number, found in enumerate(judged, 1):
-        state = "queued" if found.reason is None else "refused"
-        title = found.mail.subject.decode("utf-8", "backslashreplace") or f"patch {number}"
+    for found in preview(project, sources, options):
+        known = found.known
         documents.append(
             {
-                "title": title,
+                "title": found.title,
                 "target": options.target,
                 "reason": found.reason,
-                "paths": [display.line(p) for p in found.patch.paths],
+                "existing": None if known is None else known.label,
+                "paths": [display.line(p) for p in found.judged.patch.paths],
             }
         )
-        out.text(
-            f"would be {state} for {target}: {display.line(title)}"
-            + (f"  ({found.reason})" if found.reason else "")
-        )
+        state = "would be queued" if found.reason is None else "would be refused"
+        if known is not None:
+            state = f"is here as {known.label}, {known.state},"
+        why = f"  ({found.reason})" if found.reason else ""
+        out.text(f"{state} for {target}: {display.line(found.title)}{why}")
     out.document({"dry_run": True, "patches": documents})
-    return 0 if all(found.reason is None for found in judged) else 1
+    return 0 if all(one["reason"] is None for one in documents) else 1
 
 
 def _preview_apply(

@@ -113,7 +113,7 @@ def _arranged(parts: list[Part], options: Options) -> list[Part]:
 
 
 def identify(project: Project, parts: Sequence[Part], options: Options) -> None:
-    """Finds what was handed in before. Asks git, so it runs before the write transaction."""
+    """Finds what was handed in before, if there is a ledger. Asks git, so it runs before the write transaction."""
     overrides: dict[str, Any] = {
         "message": options.message,
         "author": options.author,
@@ -122,6 +122,8 @@ def identify(project: Project, parts: Sequence[Part], options: Options) -> None:
     target_tip = project.tip(options.target)
     for part in parts:
         part.identity = identity_of(part.sha256, options.target, overrides)
+        if not project.has_ledger():
+            continue
         for entry in project.ledger.entries.by_identity(part.identity):
             if entry.state in ("dropped", "rolled_back") or (
                 entry.state == "committed" and not _reachable(project, entry, target_tip)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from uet_git.errors import NotFound, UsageError
-from uet_git.ledger.entries import Move
+from uet_git.ledger.entries import Entries, Move
 from uet_git.ledger.ledger import Writer
 from uet_git.ledger.repairs import sha256
 from uet_git.model import message, order, series
@@ -17,7 +17,6 @@ from uet_git.queue import set_aside, validate
 from uet_git.queue.collect import Part, collect, identify, offer_repairs
 from uet_git.queue.foresee import foresee
 from uet_git.queue.options import Options, Source
-from uet_git.queue.validate import Judgement
 
 if TYPE_CHECKING:
     from uet_git.model.repair import Repaired
@@ -50,12 +49,50 @@ def submit(
         return taken
 
 
-def preview(project: Project, sources: Sequence[Source], options: Options) -> list[Judgement]:
-    """Judges without recording (`--dry-run`), in series order."""
-    parts, _ = collect(project, sources, options)
-    offer_repairs(project, parts, options)
-    foresee(project, parts, options)
-    return [part.judged for part in parts]
+def check_options(entries: Entries | None, parts: Sequence[Part], options: Options) -> None:
+    """Whether the numbers that options name are there and may be replaced. Raises: NotFound, UsageError."""
+    replaced = [n for n in (options.replaces, options.replaces_series) if n is not None]
+    for number in (*options.depends_on, *replaced):
+        if entries is None or entries.revision(number) is None:
+            raise NotFound(f"change {number}")
+        if number in replaced:
+            replaceable(entries, number)
+    if options.replaces is not None and len(parts) != 1:
+        raise UsageError("--replaces takes one patch; use --replaces-series for several")
+
+
+def replaceable(entries: Entries, number: int) -> Entry:
+    """The newest revision of a change that has not landed. Raises: NotFound, UsageError."""
+    entry = entries.revision(number)
+    if entry is None:
+        raise NotFound(f"change {number}")
+    if entry.state in ("committed", "rolled_back"):
+        raise UsageError(
+            f"change {number} has landed; hand in a new patch instead",
+            next=("uet-git", "show", str(number)),
+        )
+    return entry
+
+
+def is_series(parts: Sequence[Part], options: Options) -> bool:
+    """Whether the patches of one call are one series."""
+    return len(parts) > 1 and not options.independent and options.replaces is None
+
+
+def same_twice(part: Part) -> UsageError:
+    """One patch is in a series twice."""
+    return UsageError(f"{part.source.name}: the same patch is in this series twice")
+
+
+def words(part: Part, options: Options) -> tuple[str, str]:
+    """Title and message that an entry gets."""
+    mail = part.judged.mail
+    own = options.message or part.source.message
+    given = message.clean(own.encode("utf-8", "backslashreplace")) if own else b""
+    name = f"Apply {_shown(part.source.name)}"
+    # A mail may have no message, and then the commit has none (as `git am` writes it); a bare diff needs one.
+    text = _text(given or mail.message or (b"" if mail.author else name.encode() + b"\n"))
+    return _text(message.title(text.encode())) or name, text
 
 
 def _text(data: bytes) -> str:
@@ -84,10 +121,12 @@ class _Intake:
 
     def take(self, parts: Sequence[Part], cover: str | None) -> list[Submitted]:
         """Writes everything; returns what became of each part."""
-        self._check_options(parts)
+        check_options(self.entries, parts, self.options)
         places = self._places(parts)
         fresh = [p for p in parts if p.known is None]
-        series_id = self._add_series(parts, cover) if self._is_series(parts) and fresh else None
+        series_id = (
+            self._add_series(parts, cover) if is_series(parts, self.options) and fresh else None
+        )
         became: list[tuple[str, bool]] = []  # entry id, and whether the ledger had it
         blocked = self._blocked_from_the_start(parts) if series_id is not None else None
         before: Entry | None = None
@@ -140,20 +179,13 @@ class _Intake:
 
     # -- which number and revision ---------------------------------------------------------------------------
 
-    def _check_options(self, parts: Sequence[Part]) -> None:
-        for number in self.options.depends_on:
-            if self.entries.revision(number) is None:
-                raise NotFound(f"change {number}")
-        if self.options.replaces is not None and len(parts) != 1:
-            raise UsageError("--replaces takes one patch; use --replaces-series for several")
-
     def _places(self, parts: Sequence[Part]) -> list[Entry | None]:
         """For each part the entry that it is a new revision of, if any."""
         if self.options.replaces is not None:
-            return [self._replaceable(self.options.replaces)]
+            return [replaceable(self.entries, self.options.replaces)]
         if self.options.replaces_series is None:
             return [None] * len(parts)
-        first = self._replaceable(self.options.replaces_series)
+        first = replaceable(self.entries, self.options.replaces_series)
         members = [first] if first.series_id is None else self._open_members(first.series_id)
         self.members = members
         for part in parts:
@@ -179,22 +211,11 @@ class _Intake:
         limits = self.project.settings_at(None).limits
         return validate.judge(stored.content or b"", limits, self.project.git.hex_length).patch
 
-    def _replaceable(self, number: int) -> Entry:
-        entry = self.entries.revision(number)
-        if entry is None:
-            raise NotFound(f"change {number}")
-        if entry.state in ("committed", "rolled_back"):
-            raise UsageError(
-                f"change {number} has landed; hand in a new patch instead",
-                next=("uet-git", "show", str(number)),
-            )
-        return entry
-
     def _twin(self, part: Part) -> str | None:
         """The entry of the same patch earlier in this call. Raises: UsageError if the call is one series."""
         twin = self.added.get(part.identity)
         if twin is not None and not self.options.independent:
-            raise UsageError(f"{part.source.name}: the same patch is in this series twice")
+            raise same_twice(part)
         return twin
 
     def _met_meanwhile(self, part: Part) -> Entry | None:
@@ -205,9 +226,6 @@ class _Intake:
         return None
 
     # -- series ----------------------------------------------------------------------------------------------
-
-    def _is_series(self, parts: Sequence[Part]) -> bool:
-        return len(parts) > 1 and not self.options.independent and self.options.replaces is None
 
     @property
     def atomic(self) -> bool:
@@ -315,11 +333,7 @@ class _Intake:
 
     def _row(self, part: Part, stored: StoredPatch, entry_id: str) -> dict[str, Any]:
         options, mail = self.options, part.judged.mail
-        own = options.message or part.source.message
-        given = message.clean(own.encode("utf-8", "backslashreplace")) if own else b""
-        name = f"Apply {_shown(part.source.name)}"
-        # A mail may have no message, and then the commit has none (as `git am` writes it); a bare diff needs one.
-        text = _text(given or mail.message or (b"" if mail.author else name.encode() + b"\n"))
+        title, text = words(part, options)
         author = options.author or (tuple(map(_text, mail.author)) if mail.author else (None, None))
         row: dict[str, Any] = {
             **{
@@ -330,7 +344,7 @@ class _Intake:
             **{"identity": part.identity, "sha256": part.sha256, "target": options.target},
             **{
                 "priority": options.priority,
-                "title": _text(message.title(text.encode())) or name,
+                "title": title,
                 "message": text,
             },
             **{"author_name": author[0], "author_email": author[1]},
