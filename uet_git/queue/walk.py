@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 BATCH_BYTES = 16 * 1024 * 1024
 LOST_IN_A_ROW = 3
 STALE_AT_MOST = 20
+STOPPING = ("gate.error", "gate.base_broken", "gate.tampered")
+"""Pauses that are not a person's wish: something is broken, and stays so until somebody looked."""
 
 
 class Walk:
@@ -54,6 +56,8 @@ class Walk:
         self.line = line
         why = standstill.reason(self.project, self.target, self.tip.commit, line)
         if why is not None:
+            if why[0] in STOPPING:
+                self.report.held = why[0]
             for entry in line:
                 self._waits(entry, *why)
             return False
@@ -274,7 +278,7 @@ class Walk:
         verifier.keep(self.batch)
         for candidate in self.batch:
             started = self.project.clock.now()
-            stopped = verifier.verify(candidate)
+            stopped = verifier.verify(candidate, self.tip.tree)
             if stopped is not None:
                 verifier.set_aside(candidate, stopped, started)
                 self.batch = [c for c in self.batch if c is not candidate]
@@ -284,8 +288,12 @@ class Walk:
 
     def _stopped(self, candidate: Candidate, stopped: "Stopped") -> None:
         finding = stopped.finding
-        if stopped.pause:
-            self.report.paused = finding.code
+        if stopped.then.value != "aside":
+            if stopped.then.value == "pause":
+                self.report.paused = finding.code
+            else:
+                broken = self.report.broken.setdefault(self.target, {})
+                broken[candidate.entry.entry_id] = finding.detail
             self._waits(candidate.entry, finding.code, finding.detail)
         else:
             self.report.aside.append(candidate.entry.entry_id)
@@ -342,6 +350,8 @@ class Walk:
         last = batch[-1]
         self.landings, self.lost, self.batch = self.landings + 1, 0, []
         self._tell({c.entry.entry_id: c for c in batch})
+        for entry_id in self.report.broken.pop(self.target, ()):
+            self.report.tried.pop(entry_id, None)  # this may have been what mends the target
         self._set_tip(Tip(self.target, last.commit, last.staged.composed.tree))
 
     # -- what it knows ---------------------------------------------------------------------------------------
