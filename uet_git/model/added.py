@@ -12,6 +12,8 @@ _MINUS: Final = re.compile(rb"\n-([^\n]*)")
 _FILES: Final = (REGULAR, EXECUTABLE)
 LARGEST: Final = 2 * 1024 * 1024
 """Bytes of a whole file that are looked at; a patch itself is never larger than its own limit."""
+MOST: Final = 8 * 1024 * 1024
+"""Bytes of whole files that are looked at for one patch, each content once."""
 
 
 class Text(NamedTuple):
@@ -59,6 +61,8 @@ def texts(
     Before the patch is composed (`changes` is None) a whole file is not known, and left out.
     """
     after = {c.path: c for c in changes or ()}
+    known: set[str] = set()
+    room = MOST
     for change in patch.changes:
         path = change.new_path
         if path is None or change.op == "delete":
@@ -66,8 +70,12 @@ def texts(
         left = after.get(path)
         whole = change.binary is not None or change.op not in ("add", "modify")
         if whole and left is not None and read is not None:
-            if left.new_mode in _FILES and left.new_oid != left.old_oid:
-                yield Text(path, read(left.new_oid)[:LARGEST], False, 1)
+            oid = left.new_oid
+            if left.new_mode in _FILES and oid != left.old_oid and oid not in known and room > 0:
+                known.add(oid)
+                text = read(oid)[:LARGEST]
+                room -= len(text)
+                yield Text(path, text, False, 1)
             continue
         for hunk in change.hunks:
             yield Text(path, hunk.body, True, hunk.line + 1)

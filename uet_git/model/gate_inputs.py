@@ -80,6 +80,8 @@ _RULE: Final = re.compile(
 _ASSIGNMENT: Final = re.compile(
     rb"^[ ]*(?:export[ ]+|override[ ]+)*([\w.-]+)[ ]*[:?+!]{0,2}=[^\n]*", re.MULTILINE
 )
+_DEEP_KEY: Final = re.compile(rb"(?:\.[ \t]*+[\w\"'-]++[ \t]*+){32}")
+"""A key of so many parts is no one's; the parser's work grows with their square."""
 _SEPARATORS: Final = ";&|()<>"
 _LARGEST: Final = 256 * 1024
 """Bytes of a file that is taken apart; any change of a larger one counts."""
@@ -189,9 +191,11 @@ def _toml_parts(tools: Iterable[str]) -> Parts:
     def parts(data: bytes) -> Any:
         import tomllib
 
+        if _DEEP_KEY.search(data):
+            return data
         try:
             tree = tomllib.loads(data.decode("utf-8", "replace"))
-        except (tomllib.TOMLDecodeError, RecursionError):
+        except (ValueError, RecursionError):  # ValueError also for a number of too many digits
             return data
         table = tree.get("tool")
         return {k: v for k, v in table.items() if k in wanted} if isinstance(table, dict) else {}
@@ -227,23 +231,27 @@ def _recipes(data: bytes, targets: frozenset[bytes]) -> Any:
     if re.search(rb"(?m)^[ ]*-?s?include\b", data):
         return data
     joined = data.replace(b"\\\n", b" ") + b"\n"
-    rules: dict[bytes, list[bytes]] = {}
-    needs: dict[bytes, list[bytes]] = {}
-    for found in _RULE.finditer(joined):
-        for target in found[1].split():
-            rules.setdefault(target, []).append(found[0].strip())
-            needs.setdefault(target, []).extend(found[2].partition(b"#")[0].split())
+    rules = [
+        (found[1].split(), found[2].partition(b"#")[0].split(), found[0].strip())
+        for found in _RULE.finditer(joined)
+    ]
+    makes: dict[bytes, list[int]] = {}
+    for number, (made, _, _) in enumerate(rules):
+        for target in dict.fromkeys(made):
+            makes.setdefault(target, []).append(number)
     variables: dict[bytes, list[bytes]] = {}
     for line in _ASSIGNMENT.finditer(joined):
         variables.setdefault(line[1], []).append(line[0])
-    wanted = set(targets & rules.keys()) or {next(iter(rules), b"")}
-    waiting, used = list(wanted), set(wanted)
+    waiting = [t for t in targets if t in makes] or list(makes)[:1]
+    asked, used = set(waiting), set[int]()
     while waiting:
-        for need in needs.get(waiting.pop(), ()):
-            if need not in used:
-                used.add(need)
-                waiting.append(need)
-    texts = [text for target in sorted(used) for text in rules.get(target, ())]
+        for number in makes.get(waiting.pop(), ()):
+            if number not in used:
+                used.add(number)
+                fresh = set(rules[number][1]) - asked
+                asked |= fresh
+                waiting += fresh
+    texts = sorted(rules[number][2] for number in used)
     return texts, _variables(texts, variables)
 
 

@@ -14,6 +14,8 @@ _ESCAPES: Final = {b"n": b"\n", b"t": b"\t", b"b": b"\b", b"\\": b"\\", b'"': b'
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _TRANSPORT = re.compile(rb"[A-Za-z0-9+.-]*::")
 
+_LARGEST: Final = 256 * 1024
+
 
 class _UnreadableError(Exception):
     """The text is not a git configuration."""
@@ -21,6 +23,8 @@ class _UnreadableError(Exception):
 
 def hostile(content: bytes) -> str | None:
     """Says what is hostile in a `.gitmodules` file, or that it cannot be read; None if nothing."""
+    if len(content) > _LARGEST:
+        return f"cannot be read: it has more than {_LARGEST} bytes"
     try:
         for name, key, value in _entries(content):
             wrong = _name(name) or _value(key, value)

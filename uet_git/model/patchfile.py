@@ -28,6 +28,7 @@ _NOISE: Final = re.compile(
 )
 _NO_DATA: Final = re.compile(rb"(?:Binary files|Files) [^\n]* differ\r?\n")
 _FREE: Final = re.compile(rb"(?:\r?\n)*+(?:-- ?\r?\n|```|~~~)")
+_SIGNATURE: Final = re.compile(rb"-- ?\r?\n")
 _DOUBTFUL: Final = re.compile(rb"\n(?:(?P<free>```|~~~|-- ?\r?\n)|\+|-(?![- \r\n]))")
 _TYPE: Final = 0o170000
 
@@ -206,8 +207,8 @@ def _mark(data: bytes, at: int) -> int:
 
 
 def _leftover(data: bytes, at: int, code: str) -> Refused:
-    """Lines that a hunk can hold, right behind one, were meant to be in it."""
-    if data[at : at + 1] in (b" ", b"+", b"-", b"\\"):
+    """Lines that a hunk can hold, right behind one, were meant to be in it; the line before a signature was not."""
+    if data[at : at + 1] in (b" ", b"+", b"-", b"\\") and not _SIGNATURE.match(data, at):
         return Refused("parse.hunk_body", "lines are left over behind it", at)
     return Refused(code, "", at)
 

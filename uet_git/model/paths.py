@@ -33,7 +33,7 @@ KNOWN_MODES: Final = frozenset({REGULAR, EXECUTABLE, SYMLINK, GITLINK})
 _PLAIN_MODES: Final = frozenset({None, 0, REGULAR, EXECUTABLE})
 _FORMAT: Final = 0o170000
 _MAKES: Final = frozenset({"add", "rename", "copy"})
-_CONTROL = re.compile(rb"[\x00-\x1f\x7f]|\xc2[\x80-\x9f]")
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]")
 _RESERVED: Final = rb"(?i:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)(?:[0-9]|\xc2[\xb9\xb2\xb3]))"
 _WINDOWS = re.compile(rb'[<>:"|?*\\]|[ .](?:/|\Z)|(?:\A|/)' + _RESERVED + rb"(?=[ ]*(?:\.|/|\Z))")
 
@@ -115,11 +115,16 @@ def judge_base_links(patch: Patch, lookup: Lookup) -> list[Finding]:
     Such a patch cannot be composed: ask this when it did not fit, to name the true reason.
     """
     gone = {c.old_path for c in patch.changes if c.op in ("delete", "rename")}
+    came = {c.new_path: c.old_path for c in patch.changes if c.op in ("rename", "copy")}
+
+    def was(prefix: bytes) -> bytes | None:
+        return came.get(prefix, None if prefix in gone else prefix)
+
     return [
         _through(path, prefix)
         for path in patch.paths
         for prefix in _folders(path)
-        if prefix not in gone and lookup(prefix)[0] == SYMLINK
+        if lookup(was(prefix) or b"")[0] == SYMLINK
     ]
 
 
@@ -289,6 +294,7 @@ def _judged_new_names(
     Only the folder in which a path first leaves the base tree is looked through.
     """
     gone = {c.path for c in changes if not c.new_mode}
+    present = _Present(names, gone)
     seen: dict[bytes, bytes] = {}
     there: dict[bytes, int] = {}
     for path in made:
@@ -305,25 +311,43 @@ def _judged_new_names(
                 other = seen[folded(prefix)] = prefix
                 folder = prefix.rpartition(b"/")[0]
                 if not folder or there.get(folder):
-                    other = _twin(prefix, gone, names)
+                    other = present.twin(prefix)
             if other != prefix:
                 yield Finding("path.casefold_collision", f"with {_shown(other)}", path)
                 break
 
 
-def _twin(path: bytes, gone: Collection[bytes], names: Names) -> bytes:
-    """Another name in the same folder that only differs in case or form, and stays; else `path`."""
-    folder, slash, name = path.rpartition(b"/")
-    present = names(folder)
-    wanted = folded(name)
-    joined = b"/".join(present)
-    if joined.isascii() and b"/" + wanted + b"/" not in b"/" + joined.lower() + b"/":
+class _Present:
+    """The names in the folders of the base tree, found as a file system compares them."""
+
+    def __init__(self, names: Names, gone: Collection[bytes]) -> None:
+        self._names = names
+        self._gone = gone
+        self._asked: set[bytes] = set()
+        self._known: dict[bytes, dict[bytes, list[bytes]]] = {}
+
+    def twin(self, path: bytes) -> bytes:
+        """Another name in the same folder that only differs in case or form, and stays; else `path`."""
+        folder, slash, name = path.rpartition(b"/")
+        for other in self._alike(folder, folded(name)):
+            there = folder + slash + other
+            if other != name and not _vanishes(there, self._gone, self._names):
+                return there
         return path
-    for other in present:
-        there = folder + slash + other
-        if other != name and folded(other) == wanted and not _vanishes(there, gone, names):
-            return there
-    return path
+
+    def _alike(self, folder: bytes, wanted: bytes) -> Sequence[bytes]:
+        known = self._known.get(folder)
+        if known is None:
+            present = self._names(folder)
+            if folder not in self._asked:  # asked once, a search is cheaper than an index
+                self._asked.add(folder)
+                joined = b"/".join(present)
+                if joined.isascii() and b"/%b/" % wanted not in b"/%b/" % joined.lower():
+                    return ()
+            known = self._known[folder] = {}
+            for name in present:
+                known.setdefault(folded(name), []).append(name)
+        return known.get(wanted, ())
 
 
 def _vanishes(path: bytes, gone: Collection[bytes], names: Names) -> bool:

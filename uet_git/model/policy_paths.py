@@ -9,18 +9,23 @@ from uet_git.model import globs
 
 PROTECTED: Final = (
     # what judges patches here
-    *("/uet.toml", "/hooks/", ".githooks/", ".husky/", "lefthook.yml", "lefthook.yaml"),
-    *(".pre-commit-config.yaml", ".pre-commit-config.yml", "prek.toml"),
+    *("/uet.toml", "/hooks/", ".githooks/", ".husky/", "lefthook.*", ".lefthook.*"),
+    *("lefthook-local.*", ".lefthook-local.*", ".config/lefthook.*", ".overcommit.yml"),
+    *(".pre-commit-config.yaml", ".pre-commit-config.yml", ".pre-commit-hooks.yaml", "prek.toml"),
+    *(".git-hooks/", ".lintstagedrc*", ".simple-git-hooks.*"),
     # what continuous integration runs
     *("/.github/workflows/", "/.github/actions/", "/.gitlab-ci.yml", "/.gitlab/ci/", "/.circleci/"),
-    *("/.travis.yml", "/.cirrus.yml", "/.drone.yml", "/.woodpecker/", "/.woodpecker.yml"),
+    *("/.travis.yml", "/.cirrus.yml", "/.cirrus.star", "/.drone.yml", "/.drone.star"),
+    *("/.woodpecker/", "/.woodpecker.yml", "/.woodpecker.yaml", "/.builds/", "/.build.yml"),
     *("/.buildkite/", "/.teamcity/", "/.semaphore/", "/.forgejo/workflows/", "/.gitea/workflows/"),
     *("Jenkinsfile", "azure-pipelines.yml", "azure-pipelines.yaml", "/.azure-pipelines/"),
     *("bitbucket-pipelines.yml", "appveyor.yml", ".appveyor.yml", "cloudbuild.yaml", "/.ci/"),
+    *("buildspec.yml", "codemagic.yaml", "bitrise.yml", "wercker.yml", "/.tekton/", "/.prow/"),
     # what decides how git shows and keeps files, and who must look at them
-    *(".gitattributes", ".gitmodules", ".mailmap", "CODEOWNERS", "/.github/dependabot.yml"),
+    *(".gitattributes", ".gitmodules", ".mailmap", ".lfsconfig", "CODEOWNERS"),
+    *("/.github/dependabot.yml", "/.github/dependabot.yaml", "renovate.json", ".renovaterc*"),
 )
-"""A pattern that begins with a slash fits from the top only, any other one at any depth."""
+"""A pattern that begins with a slash fits from the top only, any other one at any depth. Case does not count."""
 SOURCES: Final = tuple(
     f"*.{ending}"
     for ending in (
@@ -49,6 +54,15 @@ _TEST: Final = re.compile(
     rb"|tests?\.(?:py|sh|js|ts|rs|c|go)|conftest\.py)\Z",
     re.DOTALL,
 )
+_SECRETS: Final = re.compile(
+    rb"(?i)(?:.*/)?(?:"
+    rb"\.env(?:\.[^/]*)?|[^/]+\.(?:env|pem|key|p12|pfx|jks|keystore|kdbx|ppk)"
+    rb"|id_(?:rsa|dsa|ecdsa|ed25519)|\.(?:netrc|npmrc|pypirc|htpasswd|git-credentials|pgpass|vault_pass)"
+    rb"|_netrc|[^/]*(?:secrets?|credentials?)(?:\.(?:ya?ml|json|toml|ini|cfg|conf|properties|xml|txt|csv|tfvars))?"
+    rb")\Z",
+    re.DOTALL,
+)
+_SAMPLES: Final = re.compile(rb"(?i)[._-](?:example|sample|template|dist|tmpl)\Z")
 _SOURCE: Final = re.compile(
     rb".*\.(?:" + b"|".join(s[2:].encode() for s in SOURCES) + rb")\Z", re.DOTALL
 )
@@ -64,6 +78,11 @@ def is_test(path: bytes) -> bool:
 def is_source(path: bytes) -> bool:
     """Whether a path looks like code; tests are code too."""
     return _SOURCE.match(path) is not None
+
+
+def holds_secrets(path: bytes) -> bool:
+    """Whether a path's name says that secrets are in the file: `.env`, a key file, `credentials`; no sample."""
+    return _SECRETS.match(path) is not None and not _SAMPLES.search(path)
 
 
 def is_lockfile(path: bytes) -> bool:

@@ -61,6 +61,7 @@ def judge_words(policy: Policy, subject: Subject) -> list[Finding]:
         *_judged_sizes(policy, subject, paths),
         *_judged_message(policy, subject),
         *_judged_scope(subject),
+        *_judged_names(policy, subject.patch),
     ]
     if policy.lockfiles != "off":
         locked = [Finding("policy.lockfile", "", p) for p in paths if policy_paths.is_lockfile(p)]
@@ -132,8 +133,31 @@ def _judged_paths(policy: Policy, paths: Sequence[bytes]) -> Iterator[Finding]:
         if patterns:
             fits = policy_paths.matching(patterns)
             for path in paths:
-                if fits(path):
-                    yield Finding(code, f"it fits {fits.which(path)}", path)
+                as_read = path if fits(path) else path.lower()  # some file systems do not see case
+                if fits(as_read):
+                    yield Finding(code, f"it fits {fits.which(as_read)}", path)
+
+
+def _judged_names(policy: Policy, patch: Patch) -> list[Finding]:
+    """New names that do not show what they are, and files moved or copied from a name that says: a secret is in it."""
+    findings: list[Finding] = []
+    for change in patch.changes:
+        if change.op not in ("add", "rename", "copy") or change.new_path is None:
+            continue
+        path, line = change.new_path, change.line
+        if not path.isascii():
+            name = path.decode("utf-8", "replace")
+            for level, code, find in _characters(policy):
+                if level != "off" and (found := find(name)):
+                    told = Finding(code, f"{', '.join(found)} in its name", path, line)
+                    findings += graded(level, [told])
+        old = change.old_path
+        came = change.op != "add" and old is not None and policy_paths.holds_secrets(old)
+        if came and not policy_paths.holds_secrets(path):
+            shown = (old or b"").decode("utf-8", "backslashreplace")
+            told = Finding("content.secret", f"it comes from {shown}", path, line)
+            findings += graded(policy.secrets, [told])
+    return findings
 
 
 def _judged_sizes(policy: Policy, subject: Subject, paths: Sequence[bytes]) -> Iterator[Finding]:
@@ -185,18 +209,23 @@ def _judged_scope(subject: Subject) -> Iterator[Finding]:
 # -- content -------------------------------------------------------------------------------------------------------
 
 
-def _judged_characters(policy: Policy, subject: Subject) -> list[Finding]:
-    findings: list[Finding] = []
-    rules: tuple[tuple[str, str, Callable[[str], list[str]]], ...] = (
+def _characters(policy: Policy) -> tuple[tuple[str, str, Callable[[str], list[str]]], ...]:
+    """Level, code and finder for characters that mislead a reader."""
+    return (
         (policy.bidi, "content.bidi", invisible.bidi),
         (policy.invisible, "content.invisible", invisible.invisible),
     )
+
+
+def _judged_characters(policy: Policy, subject: Subject) -> list[Finding]:
+    findings: list[Finding] = []
     for text in subject.texts:
         if text.raw.isascii() or (not text.marked and b"\0" in text.raw):
             continue
         new, old = (t.decode("utf-8", "replace") for t in (text.added(), text.removed()))
-        for level, code, find in rules:
-            fresh = [c for c in find(new) if c not in find(old)] if level != "off" else []
+        for level, code, find in _characters(policy):
+            there = set(find(old)) if level != "off" else set()
+            fresh = [c for c in find(new) if c not in there] if level != "off" else []
             if fresh:
                 line = text.line if text.marked else 0
                 findings += graded(level, [Finding(code, ", ".join(fresh), text.path, line)])

@@ -15,6 +15,7 @@ Known = Callable[[bytes], Sequence[bytes]]
 _PREFIX: Final = re.compile(rb"[abciow]/(?=.)")
 _UNSAFE: Final = re.compile(rb"[\x00-\x1f\"\\\x7f-\xff]")
 _KEPT: Final = (b"rename ", b"copy ", b"similarity ", b"dissimilarity ", b"old mode ", b"new mode ")
+_MADE: Final = (b"new file mode ", b"deleted file mode ")
 _MODE: Final = re.compile(rb"(new|deleted) file mode (100644|100755)")
 
 
@@ -35,7 +36,9 @@ def meant(file: TypedFile, base: Read, known: Known) -> Meant | Finding:
         found = _as_typed(file, strict, base)
         if found is not None:
             return found
-    if any(line.startswith(_KEPT) for line in file.header):
+    told = [line for line in file.header if line.startswith(_MADE)]
+    plain = len(told) < 2 and all(map(_MODE.fullmatch, told))
+    if not plain or any(line.startswith(_KEPT) for line in file.header):
         return Finding(
             "parse.header", "a header with a rename or a mode cannot be repaired", None, file.line
         )
