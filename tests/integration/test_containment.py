@@ -310,6 +310,12 @@ def test_keys_in_the_home(place: Place) -> None:
         assert SECRET.encode() in ran.output  # listed in docs/sandbox.md
 
 
+def test_the_repository_and_its_ledger_are_out_of_sight(place: Place) -> None:
+    ran = place.run('ls -A "$REPO"; cat "$REPO/a.txt" "$REPO/.git/HEAD" "$REPO/.git/uet/ledger.db"')
+    seen = b"one\n" in ran.output or b"refs/heads" in ran.output or b"SQLite" in ran.output
+    assert seen == (place.tier is not Tier.BUBBLEWRAP)
+
+
 CALL = """
 import socket, sys
 with socket.create_connection(("127.0.0.1", int(sys.argv[1])), 3) as s:
