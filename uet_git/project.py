@@ -23,12 +23,13 @@ from uet_git.errors import (
 from uet_git.host import files, process
 from uet_git.host.clock import Clock
 from uet_git.ledger import ledger as ledgers
-from uet_git.ledger.ledger import Ledger
+from uet_git.ledger.ledger import Ledger, Writer
 from uet_git.model.records import EXECUTABLE, REGULAR, Oid, Patch
 from uet_git.model.settings import Settings
 from uet_git.plumbing import git as gits
 from uet_git.plumbing import refs
 from uet_git.plumbing.git import Git
+from uet_git.plumbing.hookhome import HookHome
 from uet_git.plumbing.objects import Objects
 from uet_git.plumbing.refs import RefWriter
 from uet_git.plumbing.worktrees import WorkTrees
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 LINK = ".ledger"
 CONFIG_FILE = "uet.toml"
 TRUST_VARIABLE = "UET_TRUST"
+WATCHING = "watching_since"
 _UNCONFIGURED = Settings()
 _TIGHTENING = tuple(
     f"UET_{t}" for t in ("LIMITS_", "POLICY_", "QUEUE_", "GATES_", "COMMIT_", "PRESET")
@@ -75,6 +77,7 @@ class Project:
         self._ledger: Ledger | None = None
         self._settings: dict[str, Settings] = {}
         self._flags: dict[str, object] = {}
+        self.patience: float | None = None  # seconds to wait for other writers; None: for ever
 
     @classmethod
     def open(
@@ -146,6 +149,11 @@ class Project:
         return RefWriter(self.git)
 
     @cached_property
+    def hook_home(self) -> HookHome:
+        """What hooks and commands leave for each other."""
+        return HookHome(str(self.home))
+
+    @cached_property
     def worktrees(self) -> WorkTrees:
         """The repository's work trees."""
         return WorkTrees(self.git)
@@ -176,7 +184,13 @@ class Project:
 
     def _open_ledger(self) -> Ledger:
         writable = os.access(self.ledger_path, os.W_OK) and os.access(self.home, os.W_OK)
-        return Ledger(self.ledger_path, self.clock, self.actor, read_only=not writable)
+        return Ledger(
+            self.ledger_path,
+            self.clock,
+            self.actor,
+            read_only=not writable,
+            patience=self.patience,
+        )
 
     def require_writable(self) -> None:
         """Raises: LedgerReadOnly if the ledger's folder or file cannot be written."""
@@ -202,11 +216,19 @@ class Project:
             self.home.mkdir(mode=0o700, exist_ok=True)
         ledgers.create(self.ledger_path, self.clock, self.actor)
         self._remember_ledger()
+        if self.ledger.meta(WATCHING) is None:
+            with self.ledger.write() as write:
+                self.begin_to_watch(write)
         with suppress(
             UsageError
         ):  # somebody else's `.ledger`: commands go by the folder, doctor tells
             self.link()
         return True
+
+    def begin_to_watch(self, write: Writer) -> None:
+        """Records every branch's tip as the baseline: what is older is `before` the ledger."""
+        write.handmade.baseline(refs.read_all(self.git, "refs/heads"))
+        write.set_meta(WATCHING, self.clock.now())
 
     def _remember_ledger(self) -> None:
         if self.config_value("uet.ledger") is not None:

@@ -48,6 +48,14 @@ CALLS: dict[str, list[tuple[tuple[str, ...], str]]] = {
     "completion": [(("completion", "bash"), "completion.v1")],
     "demo": [],  # it makes a repository of its own: see test_demo.py
     "fsck": [(("fsck",), "fsck.v1")],
+    "hook": [
+        (("hook", "install"), "hook_change.v1"),
+        (("hook", "install", "--dry-run", "--pre-push"), "hook_change.v1"),
+        (("hook", "status"), "hook_status.v1"),
+        (("hook", "uninstall"), "hook_change.v1"),
+        (("hook", "uninstall", "--dry-run"), "hook_change.v1"),
+    ],
+    "audit": [(("audit",), "audit.v1"), (("audit", "main"), "audit.v1")],
     "policy": [
         (("policy", "show"), "patch_policy.v1"),
         (("policy", "check", "../new.patch", "4"), "policy_check.v1"),
@@ -76,6 +84,8 @@ WRONG: tuple[tuple[str, ...], ...] = (
     ("pause",),
     ("list", "--state", "nonsense"),
     ("log", "99"),
+    ("audit", "no-such-branch"),
+    ("audit", "a..b"),
     ("nonsense",),
     ("--nonsense",),
 )

@@ -8,6 +8,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from uet_git import __version__
 from uet_git.errors import GitMissing, UetError
@@ -16,12 +17,14 @@ from uet_git.host.sandbox import Tier
 from uet_git.ledger import connection
 from uet_git.model import display
 from uet_git.plumbing import git as gits
-from uet_git.plumbing import indexlock
+from uet_git.plumbing import hookfiles, indexlock
 from uet_git.project import Project
 
 MB = 1024 * 1024
 _LOW, _VERY_LOW = 1024 * MB, 100 * MB
 _FRESH = 60.0  # seconds: git holds a lock for milliseconds, a person in an editor for minutes
+
+_INSTALL: Final = ("uet-git", "hook", "install")
 
 Argv = tuple[str, ...]
 
@@ -119,7 +122,7 @@ def identity(project: Project) -> Iterator[Check]:
 
 
 def facts(project: Project) -> Iterator[Check]:
-    """Remotes, branches, uncommitted changes, hooks."""
+    """Remotes, branches, uncommitted changes."""
     found = gits.facts(project.git)
     remotes = [display.line(name) for name in found["remotes"]]
     state = "" if found["bare"] else ", uncommitted changes" if found["dirty"] else ", clean"
@@ -127,9 +130,6 @@ def facts(project: Project) -> Iterator[Check]:
         "git facts",
         f"branches: {len(found['branches'])}, remotes: {', '.join(remotes) or 'none'}{state}",
     )
-    where = found["hooks_path"]
-    own = f"; core.hooksPath is {display.line(str(where))}" if where else ""
-    yield note("hooks", f"uet-git installs none in this release: plain commits pass no gate{own}")
 
 
 def disk(project: Project) -> Iterator[Check]:
@@ -199,10 +199,35 @@ def examine(folder: str, looks: Sequence[tuple[str, Look]]) -> Iterator[Check]:
             yield from guarded(name, look, project)
 
 
+def hooks(project: Project) -> Iterator[Check]:
+    """Whether git would run our hooks, from here and from every linked work tree."""
+    if project.git.top is None:
+        return
+    place = hookfiles.place(project.git)
+    found = [f for f in hookfiles.look(project.git, place) if f.name in hookfiles.HOOKS]
+    ours = [f for f in found if f.state == "ours" and f.runs]
+    where = "" if place.configured is None else f" (core.hooksPath {display.line(place.folder)})"
+    if len(ours) == len(found):
+        yield ok("hooks", f"git runs ours{where}")
+    elif not any(f.state in ("ours", "outdated") or f.chained for f in found):
+        yield note("hooks", f"none of ours: plain commits pass no gate{where}", _INSTALL)
+    else:
+        names = ", ".join(f.name for f in found if f not in ours)
+        yield problem("hooks", f"git does not run ours as they should be: {names}{where}", _INSTALL)
+    for tree in project.worktrees.all() if ours else ():
+        there = hookfiles.place(tree.git)
+        if not tree.away and not os.path.lexists(os.path.join(there.folder, "pre-commit")):
+            yield note(
+                "hooks",
+                f"{display.line(tree.path)} looks for hooks in {there.folder}: none is there",
+            )
+
+
 LOOKS: tuple[tuple[str, Look], ...] = (
     ("repository", repository),
     ("identity", identity),
     ("locks", locks),
     ("disk", disk),
     ("git facts", facts),
+    ("hooks", hooks),
 )

@@ -124,7 +124,7 @@ class Stage:
             _write(os.path.join(patches, name), data)
         self.run("git", "log", "--oneline")
         self.run("cat", "uet.toml")
-        self.uet("init")
+        self.uet("init", "--no-hooks")
 
     def _commit(self, files: dict[str, str], message: str) -> None:
         for name, text in files.items():

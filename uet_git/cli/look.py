@@ -1,4 +1,4 @@
-"""status, list, show, log, run: looking, which never writes."""
+"""status, list, show, log, run: looking; writes nothing but what a hook left to be written."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ from uet_git.model import display, states
 from uet_git.model.entry import Entry
 from uet_git.model.records import Oid
 from uet_git.project import CONFIG_FILE, Project
-from uet_git.queue import anchor, lock, recover, trust
+from uet_git.queue import anchor, lock, recover, tie, trust
 
 _LOOKED_AT = 1_000  # queued entries whose branches status looks at
 
@@ -26,6 +26,7 @@ def status(as_json: bool, quiet: bool) -> int:
     """What is queued, what needs you, and whether the queue can move."""
     out = Output(as_json=as_json, quiet=quiet)
     with Project.open() as project:
+        tie.quietly(project, look=False)
         document = _status(project)
         out.document(document)
         if not as_json:
@@ -186,6 +187,7 @@ def list_(only_open: bool, wanted: tuple[str, ...], as_json: bool, quiet: bool) 
         dict.fromkeys((*wanted, *((*states.OPEN_ENTRY, "quarantined") if only_open else ())))
     )
     with Project.open() as project:
+        tie.quietly(project, look=False)
         if not project.has_ledger():
             out.document([])
             out.text("no ledger yet: the first submit, apply or init makes it")
@@ -233,6 +235,7 @@ def show(entry: str, only_patch: bool, as_json: bool, quiet: bool) -> int:
     """One entry: why it is where it is, its history, its gates and its diff."""
     out = Output(as_json=as_json, quiet=quiet)
     with Project.open() as project:
+        tie.quietly(project, look=False)
         found = arguments.chosen(project, [entry])[0]
         stored = project.ledger.entries.patch(found.patch_id)
         if only_patch and not as_json:
@@ -260,6 +263,7 @@ def log(entry: str | None, limit: int, as_json: bool, quiet: bool) -> int:
     """The ledger's events, newest last; those of one entry with its number."""
     out = Output(as_json=as_json, quiet=quiet)
     with Project.open() as project:
+        tie.quietly(project, look=False)
         if not project.has_ledger():
             out.document([])
             out.text("no ledger yet: the first submit, apply or init makes it")
@@ -298,6 +302,7 @@ def run_list(limit: int, as_json: bool, quiet: bool) -> int:
     """Runs, newest first."""
     out = Output(as_json=as_json, quiet=quiet)
     with Project.open() as project:
+        tie.quietly(project, look=False)
         found = project.ledger.runs.newest(limit) if project.has_ledger() else []
         out.document([views.run(r) for r in found])
         rows = [
@@ -324,6 +329,7 @@ def run_show(run_id: str, as_json: bool, quiet: bool) -> int:
     """One run with its steps; RUN is an id or the beginning of one."""
     out = Output(as_json=as_json, quiet=quiet)
     with Project.open() as project:
+        tie.quietly(project, look=False)
         hits = project.ledger.runs.by_prefix(run_id) if project.has_ledger() else []
         if len(hits) != 1:
             what = "several runs begin" if hits else "no run begins"

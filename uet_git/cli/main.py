@@ -35,6 +35,8 @@ COMMANDS: Final[dict[str, str]] = {
     "demo": "demo:demo",
     "fsck": "check:fsck",
     "policy": "policy:policy_",
+    "hook": "hook:hook",
+    "audit": "audit:audit",
 }
 INTERRUPTED: Final = 130
 BUG: Final = 70

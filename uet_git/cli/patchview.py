@@ -6,7 +6,7 @@ from typing import Any
 
 from uet_git.cli import views
 from uet_git.cli.render import Output, command
-from uet_git.model import display
+from uet_git.model import display, treechange
 from uet_git.model.entry import StoredPatch
 from uet_git.project import Project
 
@@ -51,7 +51,12 @@ def entry(out: Output, project: Project, document: dict[str, Any], stored: Store
     for event in project.ledger.events_of(entry=document["id"]):
         if event.kind != "step_finished":
             out.text("  " + views.event_line(event, ""))
-    _diff(out, "patch:", stored.content, "uet-git show --patch prints it as it came")
+    if stored.content is not None and treechange.is_listing(stored.content):
+        listed = treechange.read(stored.content)
+        argv = ("git", "diff", listed.base, listed.tree)
+        out.text(f"staged: {len(listed.changes)} files; {command(argv)}")
+    else:
+        _diff(out, "patch:", stored.content, "uet-git show --patch prints it as it came")
     if document["repaired"] is not None:
         _repaired(out, project, document["id"])
     for argv in document["next"]:

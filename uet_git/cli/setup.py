@@ -12,10 +12,9 @@ from uet_git.errors import DetachedHead, UetError, UsageError
 from uet_git.host import files, process
 from uet_git.model import display
 from uet_git.project import CONFIG_FILE, LINK, Project
-from uet_git.queue import anchor
+from uet_git.queue import anchor, hooks
 
 _LARGEST = 1024 * 1024
-NO_HOOKS = "none installed: they come in a later release; until then plain commits pass no gate"
 
 
 class Touched(NamedTuple):
@@ -29,20 +28,20 @@ class Touched(NamedTuple):
 @click.command(name="init")
 @click.option("--branch", metavar="B", help="The branch to land on; default: the checked-out one.")
 @click.option("--no-config", is_flag=True, help="Write no starter uet.toml.")
-@click.option("--no-hooks", is_flag=True, help="Install no hooks (this release has none).")
+@click.option("--no-hooks", is_flag=True, help="Install no hooks: plain commits then pass no gate.")
 @click.option("--force", is_flag=True, help="Make the ledger even on a network file system.")
 @click.option("--dry-run", is_flag=True, help="Say what would happen, and change nothing.")
 @output_options
 def init(
     branch: str | None,
     no_config: bool,
-    no_hooks: bool,  # noqa: ARG001 - said either way
+    no_hooks: bool,
     force: bool,
     dry_run: bool,
     as_json: bool,
     quiet: bool,
 ) -> int:
-    """Set this repository up: the ledger, the branch to land on, a starter uet.toml.
+    """Set this repository up: the ledger, the branch to land on, a starter uet.toml, the hooks.
 
     Nothing is committed, and everything that it touched is listed with the command that undoes it. Running it again
     changes nothing, and puts a lost .ledger link back.
@@ -57,9 +56,11 @@ def init(
             touched.append(_log(project, made=touched[0].did == "made"))
         (config, *trusted), gates = _starter(project, target, skip=no_config, dry_run=dry_run)
         touched += [config, *trusted]
+        hooked, said = _hooks(project, skip=no_hooks, force=force, dry_run=dry_run)
+        touched += hooked
         next_ = _next(config)
         document = {
-            **{"v": 1, "dry_run": dry_run, "branch": target, "hooks": NO_HOOKS},
+            **{"v": 1, "dry_run": dry_run, "branch": target, "hooks": said},
             "ledger": project.ledger.ledger_id if project.has_ledger() else None,
             "touched": [{**t._asdict(), "undo": list(t.undo)} for t in touched],
             **{"gates": gates, "next": next_},
@@ -191,6 +192,30 @@ def _trusted(project: Project, target: str, text: bytes) -> list[Touched]:
     return [Touched(f"{path} (accepts these gates on this machine)", "made", ("rm", path))]
 
 
+def _hooks(
+    project: Project, *, skip: bool, force: bool, dry_run: bool
+) -> tuple[list[Touched], str]:
+    """Installs the hooks; also one sentence about them. What cannot be installed is left out, and said."""
+    if skip:
+        return [], "none installed (--no-hooks): plain commits pass no gate"
+    if project.git.top is None:
+        return [], "none installed: nobody commits in a bare repository"
+    try:
+        changed = hooks.install(project, force=force, dry_run=dry_run)
+    except UsageError as exc:
+        return [], f"none installed: {exc.detail}"
+    touched = []
+    folder = _short(os.path.dirname(changed[0].path))
+    for did, words in (("kept", ("kept",)), ("made", ("made", "renewed"))):
+        names = [
+            f"{c.name} (after yours)" if c.chained else c.name for c in changed if c.did in words
+        ]
+        if names:
+            undo = ("uet-git", "hook", "uninstall")
+            touched.append(Touched(f"hooks in {folder}: {', '.join(names)}", did, undo))
+    return touched, 'plain commits pass the gates of `on = ["pre-commit"]` and are in the ledger'
+
+
 def _read(top: str, name: str) -> bytes | None:
     """A file at the top of the work tree; None for what is no regular file or is huge."""
     path = os.path.join(top, name)
@@ -223,7 +248,7 @@ def _print_init(out: Output, document: dict[str, Any]) -> None:
     for gate in document["gates"]:
         doubt = f"  (only proposed: {display.line(gate['doubt'])})" if gate["doubt"] else ""
         out.text(f"gate {gate['name']}: {command(gate['run'])}{doubt}")
-    out.text(f"hooks: {NO_HOOKS}")
+    out.text(f"hooks: {display.line(document['hooks'])}")
     for argv in document["next"]:
         out.text(f"  next: {command(argv)}")
 

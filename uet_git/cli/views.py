@@ -12,7 +12,7 @@ from uet_git.model.reasons import REASONS, next_command
 from uet_git.model.records import Finding
 from uet_git.model.waivers import can_waive
 from uet_git.project import Project
-from uet_git.queue import trust
+from uet_git.queue import handmade, trust
 
 
 class Viewer:
@@ -101,6 +101,8 @@ class Viewer:
         """Commands that help with this entry, as argv; they work as printed."""
         if entry.state == "committed" and entry.commit_id is not None:
             return [["git", "show", entry.commit_id]]
+        if handmade.is_hook(entry):
+            return [["uet-git", "show", entry.label], ["git", "status"]]
         if entry.state == "queued":
             reason, _ = self.reason(entry)
             first = self.helps(entry, reason)

@@ -123,6 +123,7 @@ class _Reader:
             names_preset=names_preset,
             phases=self.phases(),
             source=source,
+            **parts["hooks"],
             **top,
         )
 

@@ -167,8 +167,9 @@ COMMIT: Final[dict[str, Key]] = {"trailer": Key(boolean)}
 QUEUE: Final[dict[str, Key]] = {
     "batch": Key(whole(1, 1_000)),
     "max_attempts": Key(whole(1, 100)),
-    "drain_on": Key(many(one_of(*HOOKS), "hook names"), (), later=True),
+    "drain_on": Key(many(one_of(*HOOKS), "hook names")),
 }
+HOOKS_TABLE: Final[dict[str, Key]] = {"enforce": Key(boolean)}
 CRITERIA: Final[dict[str, Key]] = {
     "min_coverage": Key(whole(0, 100), later=True),
     "max_failures": Key(whole(0, 1_000_000), 0, later=True),
@@ -204,6 +205,7 @@ TABLES: Final[dict[str, dict[str, Key]]] = {
     "limits": LIMITS,
     "commit": COMMIT,
     "queue": QUEUE,
+    "hooks": HOOKS_TABLE,
 }
 INNER: Final[dict[str, tuple[str, ...]]] = {"policy": ("phases",)}
 """Tables inside a table."""

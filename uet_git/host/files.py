@@ -119,6 +119,18 @@ def pid_alive(pid: int, boot: str) -> bool:
         return not os.path.isdir("/proc/self")
 
 
+def started_at(pid: int) -> float | None:
+    """When a process started, seconds since the epoch to about a hundredth; None where the system does not tell."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            ticks = int(file.read().rpartition(b")")[2].split()[19])
+        with open("/proc/stat", "rb") as file:
+            born = int(next(line for line in file if line.startswith(b"btime ")).split()[1])
+    except (OSError, ValueError, IndexError, StopIteration):
+        return None
+    return born + ticks / os.sysconf("SC_CLK_TCK")
+
+
 class Holder(NamedTuple):
     """Who holds a lock: pid, and since when (seconds since the epoch)."""
 

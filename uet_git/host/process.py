@@ -73,6 +73,21 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return env
 
 
+def inherited() -> dict[str, str]:
+    """The whole environment as it was given to us: in a hook, what git set for the repository at hand."""
+    return dict(os.environ)
+
+
+def monotonic() -> float:
+    """Seconds that never go back."""
+    return time.monotonic()
+
+
+def pause(seconds: float) -> None:
+    """Waits a moment."""
+    time.sleep(seconds)
+
+
 def variable(name: str) -> str | None:
     """One variable of the user's environment; None where unset or empty."""
     return os.environ.get(name) or None

@@ -8,6 +8,7 @@ import errno
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -75,10 +76,13 @@ def unfinished(path: Path) -> list[Path]:
     ]
 
 
-def open_ledger(path: Path, clock: Clock, *, read_only: bool = False) -> sqlite3.Connection:
+def open_ledger(
+    path: Path, clock: Clock, *, read_only: bool = False, patience: float | None = None
+) -> sqlite3.Connection:
     """Opens an existing ledger after looking at its header; migrates an older one unless `read_only`.
 
-    Raises: FileNotFoundError, LedgerEmpty, LedgerForeign, LedgerCorrupt, LedgerNewer, LedgerReadOnly.
+    `patience`: how long to wait for other writers, in seconds; None: as long as it takes.
+    Raises: LedgerBusy, FileNotFoundError, LedgerEmpty, LedgerForeign, LedgerCorrupt, LedgerNewer, LedgerReadOnly.
     """
     try:
         with path.open("rb") as file:
@@ -94,13 +98,13 @@ def open_ledger(path: Path, clock: Clock, *, read_only: bool = False) -> sqlite3
     newest = _newest()
     _refuse_newer(int.from_bytes(head[60:64], "big"), newest)  # before anything is set on it
     with translated(path):
-        connection = _connect(path, "ro" if read_only else "rw")
+        connection = _connect(path, "ro" if read_only else "rw", patience)
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version > newest:
             connection.close()
         _refuse_newer(version, newest)
         if version < newest and not read_only:
-            with write_lock(path.parent):
+            with write_lock(path.parent, patience):
                 migrate.migrate(connection, clock)
         return connection
 
@@ -132,12 +136,12 @@ def _newest() -> int:
     return len(list(shipped.folder("migrations").glob("[0-9]*.sql")))
 
 
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
+def _connect(path: Path, mode: str, patience: float | None = None) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{path.as_uri()}?mode={mode}",
         uri=True,
         isolation_level=None,
-        timeout=BUSY_SECONDS,
+        timeout=BUSY_SECONDS if patience is None else patience,
         cached_statements=256,
         check_same_thread=False,
     )
@@ -150,23 +154,47 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 
 
 @contextmanager
-def write_lock(folder: Path) -> Iterator[None]:
-    """Holds the ledger's writer flock; waits for as long as it takes. Freed by the kernel if the holder dies."""
+def write_lock(folder: Path, patience: float | None = None) -> Iterator[None]:
+    """Holds the ledger's writer flock, waiting `patience` seconds (None: as long as it takes) for it.
+
+    Freed by the kernel if the holder dies. Raises: LedgerBusy.
+    """
     try:
         fd = os.open(folder / "write.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as exc:
         raise _translate_os(exc, folder) from exc
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        if patience is None:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        else:
+            _lock_soon(fd, patience, folder)
         yield
     finally:
         os.close(fd)
 
 
+def _lock_soon(fd: int, patience: float, folder: Path) -> None:
+    until = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise LedgerBusy(f"{folder}: another process writes") from None
+            time.sleep(0.005)
+        else:
+            return
+
+
 @contextmanager
-def transaction(connection: sqlite3.Connection, folder: Path) -> Iterator[None]:
-    """One write transaction: all of it is durable at the end, or none of it happened."""
-    with write_lock(folder), translated(folder):
+def transaction(
+    connection: sqlite3.Connection, folder: Path, patience: float | None = None
+) -> Iterator[None]:
+    """One write transaction: all of it is durable at the end, or none of it happened.
+
+    `patience`: see `write_lock`.
+    """
+    with write_lock(folder, patience), translated(folder):
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield

@@ -10,8 +10,9 @@ from typing import Any, Final, NamedTuple
 
 from uet_git.host import contracts
 from uet_git.ledger.gates import GateRow
+from uet_git.ledger.handmade import Branch, HookEntry, Rewrite, Unverified
 from uet_git.ledger.landings import Pause
-from uet_git.model import history
+from uet_git.model import history, treechange
 from uet_git.model.entry import (
     PRIORITIES,
     Entry,
@@ -32,6 +33,8 @@ SCHEMAS: Final = {
     **{"patches": "patch_artifact.v1", "entries": "patch_ledger_entry.v1", "runs": "run_record.v1"},
     **{"step_attempts": "step_attempt.v1", "events": "run_event.v1", "gates": "test_gate.v1"},
     "repairs": "repair.v1",
+    **{"hook_entries": "hook_entry.v1", "branches": "branch.v1", "rewrites": "rewrite.v1"},
+    "unverified_commits": "unverified_commit.v1",
     **{"series": "series.v1", "landings": "landing.v1", "pauses": "pause.v1"},
 }
 """The schema that a row of each table satisfies as a document."""
@@ -56,7 +59,11 @@ def patch_document(patch: StoredPatch, entry: Entry) -> dict[str, Any]:
     return {
         "v": 1,
         **{"patch_id": patch.patch_id, "entry_id": entry.entry_id, "project_id": entry.project_id},
-        **{"format": "unified_diff", "base_ref": entry.target, "base_commit": patch.base_commit},
+        **{
+            "format": _format(patch.content),
+            "base_ref": entry.target,
+            "base_commit": patch.base_commit,
+        },
         "origin": {
             **_ids(entry),
             **{"prompt_id": entry.prompt_id, "tool_run_id": entry.tool_run_id},
@@ -72,6 +79,32 @@ def patch_document(patch: StoredPatch, entry: Entry) -> dict[str, Any]:
         **{"size": patch.size, "sha256": patch.sha256, "redacted": patch.content is None},
         **{"diff_text": text, "diff_base64": encoded},
     }
+
+
+def _format(content: bytes | None) -> str:
+    listed = content is not None and treechange.is_listing(content)
+    return "tree_change" if listed else "unified_diff"
+
+
+def hook_entry_document(row: HookEntry) -> dict[str, Any]:
+    """What pre-commit knew of an entry (hook_entry.v1)."""
+    kept = {k: v for k, v in row._asdict().items() if k not in ("state", "number", "target")}
+    return {"v": 1, **kept}
+
+
+def branch_document(row: Branch) -> dict[str, Any]:
+    """A branch as it was last seen (branch.v1)."""
+    return {"v": 1, **row._asdict()}
+
+
+def unverified_document(row: Unverified) -> dict[str, Any]:
+    """A commit without a passed verdict (unverified_commit.v1)."""
+    return {"v": 1, **row._asdict()}
+
+
+def rewrite_document(row: Rewrite) -> dict[str, Any]:
+    """A commit that became another (rewrite.v1)."""
+    return {"v": 1, **row._asdict()}
 
 
 def repair_document(repair: StoredRepair) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from uet_git.ledger import events as _events
 from uet_git.ledger import migrate
 from uet_git.ledger import repairs as _repairs
 from uet_git.ledger.gates import GateRow, gate_of
+from uet_git.ledger.handmade import Branch, HookEntry, Rewrite, Unverified
 from uet_git.ledger.landings import Pause, landing_of
 from uet_git.ledger.ledger import Ledger
 from uet_git.model import states
@@ -311,6 +312,21 @@ def _fault(ledger: Ledger, repair: StoredRepair) -> str:
     events = ledger.events_of(entry=repair.entry_id)
     named = (json.loads(e.payload).get("repaired") for e in events if e.kind == _OFFER)
     return "" if repair.sha256 in named else "no event of its entry names it"
+
+
+def handmade(ledger: Ledger) -> Iterator[HookEntry | Branch | Unverified | Rewrite]:
+    """Every row about ordinary commits."""
+    yield from ledger.handmade.every_entry()
+    yield from ledger.handmade.branches().values()
+    for table, row in (("unverified_commits", Unverified), ("rewrites", Rewrite)):
+        rows = ledger.db.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall()
+        yield from map(row._make, rows)
+
+
+def event(ledger: Ledger, seq: int) -> Event | None:
+    """One event."""
+    found = list(_events.read(ledger.db, seq - 1, 1))
+    return found[0] if found and found[0].seq == seq else None
 
 
 def pauses_with_events(ledger: Ledger) -> tuple[list[Pause], list[Event]]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from uet_git.host.clock import Clock
 from uet_git.ledger import connection as _connection
-from uet_git.ledger import events, gates, landings, repairs
+from uet_git.ledger import events, gates, handmade, landings, repairs
 from uet_git.ledger.connection import About
 from uet_git.ledger.entries import Entries, EntryWriter
 from uet_git.ledger.events import Link
@@ -32,6 +32,7 @@ class Writer:
         self.gates = gates.GateWriter(db, self.chain, clock, project_id)
         self.landings = landings.LandingWriter(db, self.chain, clock)
         self.repairs = repairs.RepairWriter(db, clock)
+        self.handmade = handmade.HandmadeWriter(db, self.chain, clock)
 
     def note(
         self,
@@ -45,22 +46,43 @@ class Writer:
         self.chain.add(kind, payload, run=run, entry=entry)
         self.chain.flush()
 
+    def run_of(self, entry_id: str) -> str | None:
+        """The run that made an entry."""
+        row = self._db.execute(
+            "SELECT made_by_run FROM entries WHERE entry_id = ?", (entry_id,)
+        ).fetchone()
+        return None if row is None else row[0]
+
     def set_meta(self, key: str, value: str) -> None:
         """Sets a fact about the ledger itself."""
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
 
 class Ledger:
-    """One open ledger. `actor` is who this process acts for: `person|agent|ci:NAME[/SESSION]`."""
+    """One open ledger. `actor` is who this process acts for: `person|agent|ci:NAME[/SESSION]`.
 
-    def __init__(self, path: Path, clock: Clock, actor: str, *, read_only: bool = False) -> None:
+    `patience` is how long it waits for other writers, in seconds; None: as long as it takes.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        clock: Clock,
+        actor: str,
+        *,
+        read_only: bool = False,
+        patience: float | None = None,
+    ) -> None:
         self.path = path
         self.clock = clock
         self.actor = actor
-        self.db = _connection.open_ledger(path, clock, read_only=read_only)
+        self.read_only = read_only
+        self.patience = patience
+        self.db = _connection.open_ledger(path, clock, read_only=read_only, patience=patience)
         self.entries = Entries(self.db)
         self._recent: list[Link] = []
         self.runs = Runs(self.db)
+        self.handmade = handmade.Handmade(self.db)
         with _connection.translated(path):
             meta = dict(self.db.execute("SELECT key, value FROM meta").fetchall())
         self.ledger_id = str(meta.get("ledger_id", ""))
@@ -73,7 +95,7 @@ class Ledger:
     @contextmanager
     def write(self) -> Iterator[Writer]:
         """Opens a write transaction. Raises: DiskFull, LedgerReadOnly, LedgerBusy."""
-        with _connection.transaction(self.db, self.path.parent):
+        with _connection.transaction(self.db, self.path.parent, self.patience):
             write = Writer(self.db, self.clock, self.actor, self.project_id)
             yield write
         if len(self._recent) > _RECENT:

@@ -57,6 +57,7 @@ class Settings:
     ] = ()  # keys of [policy] that a flag or variable set, and its name
     sandbox: str = "auto"  # auto, bubblewrap, unshare or none
     require_sandbox: bool = False
+    enforce: bool = False  # an ordinary commit must not pass unchecked
     scratch_dir: str = ""
     source: str = ""  # blob id of the uet.toml they came from; empty without one
 

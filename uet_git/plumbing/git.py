@@ -151,8 +151,11 @@ def locked(path: str) -> GitLocked:
     return GitLocked(f"{shown}, {age:.0f} s old")
 
 
-def discover(folder: str) -> Git:
-    """Finds the repository that `folder` lies in. Raises: NotARepository, DubiousOwnership, GitMissing."""
+def discover(folder: str, env: Mapping[str, str] | None = None) -> Git:
+    """Finds the repository that `folder` lies in, or that `env` names, as git's own does for a hook.
+
+    Raises: NotARepository, DubiousOwnership, GitMissing.
+    """
     program = process.find_program("git")
     if program is None:
         raise GitMissing("git is not on PATH", next=("uet-git", "--help"))
@@ -162,7 +165,8 @@ def discover(folder: str) -> Git:
         *("--git-dir", "--is-bare-repository", "--git-common-dir", "--is-inside-work-tree"),
         *("--show-object-format", "--show-toplevel"),
     )
-    done = process.run([program, "rev-parse", *asked], cwd=folder, env=process.environment())
+    env = process.environment() if env is None else {**env, "LC_ALL": "C"}
+    done = process.run([program, "rev-parse", *asked], cwd=folder, env=env)
     found = _LAYOUT.fullmatch(done.out)
     if found is None:
         require_version(program)

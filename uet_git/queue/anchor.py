@@ -65,7 +65,13 @@ def prepare(project: Project, last: Anchor) -> tuple[RefUpdate, Anchor] | None:
 
 
 def anchor_now(project: Project) -> None:
-    """Anchors what is not anchored yet, if it can: a busy ref leaves it to the next one, as the ledger has it all."""
+    """Anchors what is not anchored yet, if it can: a busy ref leaves it to the next one, as the ledger has it all.
+
+    It comes at the end of every command that changes something, so what hooks left is tied up first.
+    """
+    from uet_git.queue import tie
+
+    tie.quietly(project)
     with suppress(GitLocked):
         for _ in range(3):
             made = prepare(project, newest(project))

@@ -7,7 +7,7 @@ from uet_git.ledger.entries import Move
 from uet_git.model import order
 from uet_git.model.entry import Entry
 from uet_git.project import Project
-from uet_git.queue import set_aside, validate
+from uet_git.queue import handmade, set_aside, validate
 from uet_git.queue.options import given_of
 
 
@@ -43,6 +43,7 @@ def check_retry(project: Project, entries: Sequence[Entry]) -> None:
                 f"change {entry.label} is {entry.state}; only what was set aside can be tried again",
                 next=("uet-git", "show", entry.label),
             )
+        handmade.need_patch(entry)
         _still_held(project, entry)
 
 

@@ -17,7 +17,7 @@ from uet_git.errors import LedgerCorrupt, LedgerReadOnly, NoLedger
 from uet_git.ledger import connection, inspect
 from uet_git.ledger.ledger import Ledger
 from uet_git.project import Project
-from uet_git.queue import fsck_chain, fsck_refs
+from uet_git.queue import fsck_chain, fsck_handmade, fsck_refs
 from uet_git.queue.fsck_commits import Commits, Landings
 from uet_git.queue.fsck_refs import Branches, Known
 from uet_git.queue.fsck_rows import Rows
@@ -74,6 +74,7 @@ def _check(project: Project, ledger: Ledger, problems: Problems, *, full: bool) 
             commits.check(entry, patch)
     rows.others()
     rows.lost()
+    fsck_handmade.check(ledger, chain, problems)
     if chain.whole and not problems.has("row_missing", "row_unreadable"):
         for table, parent in inspect.dangling(ledger):
             text = f"a row of {table} refers to a row of {parent} that is not there"

@@ -8,15 +8,16 @@ from uet_git.errors import ConfigError, MissingObject, UetError
 from uet_git.ledger import inspect
 from uet_git.ledger.inspect import RunRows
 from uet_git.ledger.ledger import Ledger
-from uet_git.model import commitobject, ident, mail, patchfile
+from uet_git.model import commitobject, ident, mail, patchfile, treechange
 from uet_git.model.charset import valid_utf8
 from uet_git.model.commitobject import CommitFacts
 from uet_git.model.entry import Entry, StoredPatch
 from uet_git.model.records import Composed, Oid
 from uet_git.model.settings import CommitSettings, Limits
-from uet_git.plumbing import fallback
+from uet_git.plumbing import difference, fallback
 from uet_git.plumbing.trees import Composer
 from uet_git.project import Project
+from uet_git.queue import handmade
 from uet_git.queue.commit import landed_message
 from uet_git.queue.problem import Problems
 
@@ -89,6 +90,9 @@ class Commits:
         except MissingObject:
             self.gone.add(entry.entry_id)
             return
+        if handmade.is_hook(entry):
+            self._check_handmade(entry, patch, facts, next_)
+            return
         wrong = list(self._differences(entry, facts))
         if wrong:
             text = f"commit {commit[:12]} of entry {entry.label}: {'; '.join(wrong)}"
@@ -98,6 +102,32 @@ class Commits:
                 f"commit {commit[:12]} does not change what the patch of entry {entry.label} says"
             )
             self.problems.damage("patch_differs", text, next_)
+
+    def _check_handmade(
+        self, entry: Entry, patch: StoredPatch, facts: CommitFacts, next_: tuple[str, ...]
+    ) -> None:
+        """The tie of an ordinary commit is its tree; what was staged is listed beside it."""
+        short = (entry.commit_id or "")[:12]
+        if facts.tree != entry.tree:
+            text = (
+                f"commit {short} of entry {entry.label}: its tree is {facts.tree}, not {entry.tree}"
+            )
+            self.problems.damage("commit_differs", text, next_)
+        elif patch.content is not None and not self._lists(patch.content, facts.tree):
+            text = f"commit {short} does not hold what was staged for entry {entry.label}"
+            self.problems.damage("patch_differs", text, next_)
+
+    def _lists(self, content: bytes, tree: str) -> bool:
+        try:
+            found = treechange.read(content)
+            if not self.full or found.tree != tree:
+                return found.tree == tree
+            changes = difference.diff_trees(self.project.objects, found.base, found.tree)
+        except MissingObject:
+            return True
+        except (ValueError, UetError):
+            return False
+        return changes == found.changes
 
     def _once(self, entry: Entry, commit: str, next_: tuple[str, ...]) -> None:
         """Exactly one landing, and no other entry landed as the same commit."""

@@ -11,7 +11,7 @@ from uet_git.model.entry import Entry
 from uet_git.model.records import Oid
 from uet_git.plumbing import refs
 from uet_git.project import Project
-from uet_git.queue import lock
+from uet_git.queue import handmade, lock
 from uet_git.queue.commit import TRAILER
 from uet_git.queue.fsck_commits import Commits, Landings
 from uet_git.queue.problem import Problems
@@ -30,12 +30,14 @@ class Known(NamedTuple):
     commit: str | None
     patch_id: str
     tree: str | None
+    is_hook: bool
 
 
 def known(entry: Entry) -> Known:
     """The few facts of an entry that the refs are compared with."""
     return Known(
-        *(entry.label, entry.state, entry.target, entry.commit_id, entry.patch_id, entry.tree)
+        *(entry.label, entry.state, entry.target, entry.commit_id, entry.patch_id, entry.tree),
+        handmade.is_hook(entry),
     )
 
 
@@ -186,6 +188,8 @@ def check_pins(
             text = f"{ref} does not pin the tree of entry {entry.label}"
             problems.damage("pin_differs", text, ("git", "show", ref))
     for entry_id, entry in entries.items():
+        if entry.is_hook:
+            continue  # nothing of it has to be kept: git has the tree, or the commit was given up
         if entry.state in _ON_THE_WAY and entry_id not in landings.open_ and not drained:
             left = f"entry {entry.label} was left {entry.state} by a killed process"
             if refs.entry_ref(entry_id) in pins:

@@ -104,6 +104,7 @@ class Lander:
             return Doubted()
         new = candidates[-1].commit
         with ExitStack() as stack:
+            stack.enter_context(project.hook_home.landing())
             along = self._prepare(stack, tip, candidates[-1].staged.composed.tree, changes)
             if isinstance(along, Blocked):
                 return along
@@ -135,7 +136,7 @@ class Lander:
     ) -> list[BringAlong] | Blocked:
         along = []
         for worktree in self.project.worktrees.holding(tip.target):
-            busy = busy_with(worktree)
+            busy = busy_with(worktree, self.project)
             if busy is not None:
                 return busy
             each = stack.enter_context(BringAlong(worktree))
@@ -266,6 +267,7 @@ def committed(write: Writer, landing: Landing, states: dict[str, str], run: str)
     steps = [Attempt(m.entry_id, "land", "succeeded", None, landing.created_at, now) for m in moves]
     write.runs.add_steps(run, steps)
     write.runs.count(run, {"patches_committed": len(moves)})
+    write.handmade.moved(landing.target, landing.old, landing.new)
     write.landings.close(landing, "done")
 
 
@@ -286,11 +288,15 @@ def requeue(
     write.entries.move(moves, run=run)
 
 
-def busy_with(worktree: WorkTree) -> Blocked | None:
-    """What the user is in the middle of there, if anything."""
+def busy_with(worktree: WorkTree, project: Project) -> Blocked | None:
+    """What the user is in the middle of there, if anything: also a commit that entered our pre-commit."""
     doing = worktree.in_progress()
     if doing is None:
-        return None
+        commit = project.hook_home.running_in(worktree.git.git_dir)
+        if commit is None:
+            return None
+        why = f"{worktree.path}: a commit is under way there (pid {commit.pid})"
+        return Blocked("queue.worktree_busy", why, ())
     return Blocked("queue.worktree_busy", f"{worktree.path} is in the middle of a {doing}", ())
 
 

@@ -16,7 +16,7 @@ from uet_git.plumbing import leftovers, refs
 from uet_git.plumbing.refs import ANY, RefUpdate
 from uet_git.plumbing.worktrees import WorkTree
 from uet_git.project import Project
-from uet_git.queue import land
+from uet_git.queue import handmade, land
 from uet_git.queue.lock import QueueHeld
 
 
@@ -134,7 +134,7 @@ def _stranded(project: Project) -> list[Entry]:
     return [
         e
         for e in project.ledger.entries.in_states(("applied", "verified"))
-        if e.entry_id not in known
+        if e.entry_id not in known and not handmade.is_hook(e)
     ]
 
 

@@ -9,7 +9,7 @@ from uet_git.model.entry import Entry
 from uet_git.model.reasons import REASONS
 from uet_git.model.waivers import standing
 from uet_git.project import Project
-from uet_git.queue import person, repaired, submit
+from uet_git.queue import handmade, person, repaired, submit
 
 
 def waivers(
@@ -85,6 +85,7 @@ def _check(project: Project, entries: Sequence[Entry]) -> None:
     for entry in entries:
         look = ("uet-git", "show", entry.label)
         person.need(project, f"release change {entry.label}", look)
+        handmade.need_patch(entry)
         if entry.state != "quarantined":
             raise UsageError(
                 f"change {entry.label} is {entry.state}; only what is quarantined can be released",

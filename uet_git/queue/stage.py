@@ -170,7 +170,7 @@ class Stager:
 
     def through_links(self, tree: Oid, patch: Patch) -> list[Finding]:
         """Paths of a patch that lead through links of the tree, which is why it does not fit."""
-        return paths.judge_base_links(patch, _lookup(self.composer.view(tree)))
+        return paths.judge_base_links(patch, lookup(self.composer.view(tree)))
 
     def safety(self, tree: Oid, composed: Composed) -> Sequence[Finding]:
         """The second judge: the difference between the trees."""
@@ -178,8 +178,8 @@ class Stager:
         return paths.judge_changes(
             composed.changes,
             self.settings.limits,
-            lookup=_lookup(view),
-            names=_names(view),
+            lookup=lookup(view),
+            names=names(view),
             read_blob=self.project.objects.blob,
         )
 
@@ -193,13 +193,16 @@ class Stager:
         return tuple(f for f in findings if f.code not in waived)
 
 
-def _lookup(view: View) -> paths.Lookup:
+def lookup(view: View) -> paths.Lookup:
+    """Mode and id of a path of a tree, for the judges of paths."""
     return lambda path: view.entry(path) or (0, "")
 
 
-def _names(view: View) -> paths.Names:
-    def names(folder: bytes) -> Collection[bytes]:
+def names(view: View) -> paths.Names:
+    """The names in a folder of a tree, for the judges of paths."""
+
+    def below(folder: bytes) -> Collection[bytes]:
         tree = view.folder(folder)
         return () if tree is None else tree.places.number.keys()
 
-    return names
+    return below

@@ -16,7 +16,7 @@ def reason(
         if pause.target in ("*", target):
             return pause.code, f"{pause.reason} (by {pause.actor}, {pause.since})"
     for worktree in project.worktrees.holding(target):
-        busy = land.busy_with(worktree)
+        busy = land.busy_with(worktree, project)
         if busy is not None:
             return busy.code, busy.detail
     if not all(e.allow_behind for e in line):

@@ -101,6 +101,7 @@ def accept(project: Project, found: Standing) -> str:
     with project.ledger.write() as write:
         write.note("gates_accepted", {"gates": names, "hash": found.hash, "target": found.target})
         path = trust_store.keep(_repository(project), found.hash, about)
+    project.hook_home.forget()
     anchor.anchor_now(project)
     return path
 
@@ -113,6 +114,7 @@ def revoke(project: Project, found: Standing) -> bool:
     project.require_writable()
     gone = trust_store.forget(_repository(project), found.hash)
     if gone:
+        project.hook_home.forget()
         with project.ledger.write() as write:
             write.note("gates_revoked", {"hash": found.hash, "target": found.target})
         anchor.anchor_now(project)

@@ -1,0 +1,195 @@
+"""guard, the judges: the policy on what is staged, and the gates of `on = ["pre-commit"]` on exactly that tree."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from uet_git.gates import run as gate_run
+from uet_git.host import process
+from uet_git.ledger.handmade import RUNG
+from uet_git.model import display, patchfile, paths, treechange
+from uet_git.model.entry import Entry
+from uet_git.model.records import Composed, Finding, Gate, GateResult, Oid, Patch
+from uet_git.model.settings import Settings
+from uet_git.plumbing import aside
+from uet_git.plumbing.trees import Composer
+from uet_git.project import Project
+from uet_git.queue import handmade, stage, validate
+from uet_git.queue.handmade import Staged
+from uet_git.queue.options import Given
+from uet_git.queue.progress import GateListener
+
+MOMENT = "pre-commit"
+_LATER = ("policy.message", "policy.issue_required")
+"""What only the message shows, which git asks for after pre-commit."""
+_SLOW = 1.0  # seconds after which a gate is named
+_TAIL = 20  # lines of a failed gate's output
+_TAIL_BYTES = 16 * 1024
+_DIFF = (
+    "--binary",
+    "--full-index",
+    "--no-ext-diff",
+    "--no-textconv",
+    "--no-color",
+    "--find-renames",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the gates said. `failed` are findings that refuse; `lines` are for the user; `note` goes into the run."""
+
+    passed: bool
+    failed: tuple[Finding, ...] = ()
+    lines: tuple[str, ...] = field(default=())
+    note: str = ""
+
+
+def blocking(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings that refuse a commit, the gravest first; empty if none does."""
+    code = validate.blocking(findings)
+    if code is None:
+        return []
+    first = [f for f in findings if f.code == code]
+    return first + [f for f in findings if f.code != code and validate.blocking([f]) is not None]
+
+
+def policy(project: Project, settings: Settings, staged: Staged) -> list[Finding]:
+    """Safety and policy on what is staged. The caps on patches do not hold: nothing has to be read from a patch."""
+    view = Composer(project.objects, settings.limits).view(Oid(staged.base))
+    safety = paths.judge_changes(
+        staged.changes,
+        settings.limits,
+        lookup=stage.lookup(view),
+        names=stage.names(view),
+        read_blob=project.objects.blob,
+    )
+    if not validate.has_rules(project, settings) or not staged.changes:
+        return list(safety)
+    from uet_git.queue.judge import Judge
+
+    patch = _patch(project, settings, staged)
+    composed = Composed(Oid(staged.tree), tuple(staged.changes), (), 0, RUNG)
+    given = Given(origin=handmade.ORIGIN, target=staged.target)
+    found = Judge(project, settings).staged(patch, given, composed, safety, tree=staged.base)
+    return [*safety, *(f for f in found if f.code not in _LATER)]
+
+
+def _patch(project: Project, settings: Settings, staged: Staged) -> Patch:
+    """The staged change as a patch; without its content where it is larger than what the project looks at."""
+    done = project.git.run(
+        *aside.OPTIONS, "diff-tree", "-r", "-p", *_DIFF, staged.base, staged.tree
+    )
+    if len(done.out) <= settings.limits.patch_bytes:
+        read = patchfile.read(done.out, settings.limits, hex_length=project.git.hex_length)
+        if read.changes:
+            return read
+    return treechange.as_patch(staged.changes)
+
+
+class _Telling(GateListener):
+    """Tells of a gate that takes its time that it runs, and how it ended."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self.say = say
+        self.since: dict[str, float] = {}
+        self.told: set[str] = set()
+
+    def started(self, gate: str) -> None:
+        self.since[gate] = process.monotonic()
+
+    def tick(self) -> None:
+        now = process.monotonic()
+        for gate, began in self.since.items():
+            if now - began > _SLOW and gate not in self.told:
+                self.told.add(gate)
+                self.say(f"{gate} runs on what is staged")
+
+    def ended(self, result: GateResult) -> None:
+        self.since.pop(result.gate, None)
+        if result.gate in self.told:
+            self.say(f"{result.gate}: {result.state} ({result.seconds:.1f} s)")
+
+
+def run(
+    project: Project,
+    run_id: str,
+    settings: Settings,
+    entry: Entry,
+    staged: Staged,
+    say: Callable[[str], None],
+) -> Verdict:
+    """Runs the gates that belong to pre-commit on the staged tree, in a scratch tree."""
+    gates = gate_run.for_moment(settings.gates, MOMENT)
+    if not gates:
+        return Verdict(passed=True)
+    from uet_git.queue import trust
+    from uet_git.queue.gate_run import TreeGates
+
+    withheld = trust.withheld(project, staged.target, settings, MOMENT)
+    if withheld is not None:
+        how = display.command(trust.next_command(project, staged.target))
+        lines = (f"no gate ran: {withheld.detail} ({how})",)
+        return Verdict(passed=False, lines=lines, note=withheld.code)
+    skipped = _skipped(gates)
+    wanted = [g for g in gates if g.name not in skipped]
+    judge = TreeGates(project, settings, run_id, _Telling(say))
+    names = [c.path for c in staged.changes]
+    results = judge.judge(Oid(staged.tree), wanted, paths=names, entry=entry.entry_id)
+    failed = [
+        _finding(g, results[g.name]) for g in wanted if g.required and _is_bad(results[g.name])
+    ]
+    if failed:
+        return Verdict(False, tuple(failed), tuple(_failure(failed, results, staged.target)))
+    note = f"UET_SKIP={','.join(skipped)}" if skipped else ""
+    if any(g.required for g in gates if g.name in skipped):
+        said = ", ".join(skipped)
+        line = f"skipped by UET_SKIP: {said}; the ledger shows the commit as unverified"
+        return Verdict(passed=False, lines=(line,), note=note)
+    return Verdict(passed=True, note=note)
+
+
+def _is_bad(result: GateResult) -> bool:
+    return result.state not in ("passed", "skipped")
+
+
+def _finding(gate: Gate, result: GateResult) -> Finding:
+    code = {"timeout": "gate.timeout", "error": "gate.error"}.get(result.state, "gate.failed")
+    return Finding(code, f"{gate.name}: {result.detail}")
+
+
+def _skipped(gates: Sequence[Gate]) -> list[str]:
+    """Gates that the user names in UET_SKIP, and those that need one of them."""
+    asked = {n.strip() for n in (process.variable("UET_SKIP") or "").split(",")}
+    found: list[str] = []
+    for gate in gates:
+        if gate.name in asked or any(n in found for n in gate.needs):
+            found.append(gate.name)
+    return found
+
+
+def _failure(
+    failed: Sequence[Finding], results: Mapping[str, GateResult], target: str
+) -> list[str]:
+    """What failed, the end of its output, and where the rest is."""
+    short = display.line(target.removeprefix("refs/heads/"))
+    lines = [
+        f"a gate of {short} refuses this commit: {display.line(f.detail, 300)}" for f in failed
+    ]
+    for result in results.values():
+        if result.state in ("failed", "timeout", "error") and result.output:
+            lines += [
+                f"  {result.gate}| {display.line(text, 300)}" for text in _tail(result.output)
+            ]
+            lines.append(f"  all of it: {result.output}")
+    return lines
+
+
+def _tail(path: str) -> list[str]:
+    try:
+        with open(path, "rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - _TAIL_BYTES))
+            data = file.read()
+    except OSError:
+        return []
+    return data.decode("utf-8", "backslashreplace").splitlines()[-_TAIL:]
