@@ -49,6 +49,10 @@ VARIABLES = (
         "Tighten a setting of `uet.toml`; lists with commas. One that loosens is refused.",
     ),
     ("XDG_CONFIG_HOME", "Where `uet-git/policy.toml` lies, your own policy; else `~/.config`."),
+    (
+        "UET_SANDBOX, UET_REQUIRE_SANDBOX",
+        "A stronger sandbox than `uet.toml` asks for; a weaker one is refused.",
+    ),
     ("NO_COLOR, FORCE_COLOR", "No colours; colours also where the output is no terminal."),
     ("XDG_CACHE_HOME", "Where the scratch trees of gates lie; else `~/.cache`."),
 )
@@ -59,8 +63,7 @@ UNMET = {
     "gates.NAME": "One table for each gate.",
 }
 IDLE = {
-    ("(top)", "sandbox"),
-    *(("gates.NAME", key) for key in ("cache", "network", "inputs", "git")),
+    ("gates.NAME", "cache"),
 }
 """Keys that are read and have no effect yet."""
 HEAD = """\
