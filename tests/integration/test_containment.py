@@ -15,7 +15,6 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -79,7 +78,7 @@ class Place:
         began = time.monotonic()
         ended = run_gate(
             argv, cwd=str(self.tree), env=env, timeout=timeout, log_path=str(self.log),
-            cap_bytes=100_000, box=replace(self.box, **changed),
+            cap_bytes=100_000, box=self.box._replace(**changed),
         )  # fmt: skip
         took = time.monotonic() - began
         assert took < timeout + 5
@@ -220,7 +219,7 @@ def test_a_fork_bomb_is_put_out(place: Place, tag: str) -> None:
 
 
 def test_the_kernel_holds_each_process_to_its_limits(place: Place) -> None:
-    small = replace(LIMITS, file_bytes=1 * MB, open_files=100)
+    small = LIMITS._replace(file_bytes=1 * MB, open_files=100)
     ran = place.run("ulimit -c; ulimit -n; head -c 3000000 /dev/zero >big; echo $?", limits=small)
     lines = ran.output.split()
     assert lines[:2] == [b"0", b"100"]

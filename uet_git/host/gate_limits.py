@@ -8,14 +8,12 @@ use; one on processes counts all of the user's, and does not hold root.
 """
 
 import os
-import platform
 import re
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from uet_git.host.family import Family, descendants
 
@@ -28,8 +26,7 @@ _CGROUP: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class GateLimits:
+class GateLimits(NamedTuple):
     """Bounds of one gate. Memory and processes count all of its processes together; 0 memory: `default_memory`."""
 
     memory_bytes: int = 0
@@ -77,7 +74,7 @@ def default_memory() -> int:
 @cache
 def _counts_by_namespace() -> bool:
     """Linux 5.14 and newer count a user's tasks for each user namespace; older ones all of them."""
-    found = re.match(r"(\d+)\.(\d+)", platform.release())
+    found = re.match(r"(\d+)\.(\d+)", os.uname().release)
     return found is not None and tuple(map(int, found.groups())) >= (5, 14)
 
 

@@ -6,10 +6,9 @@ tiers work here is found out by `sandbox_probe`.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from uet_git.host.gate_limits import MB, GateLimits
 from uet_git.host.toolchains import needed, within
@@ -29,8 +28,7 @@ _ROOM: Final = 1024 * MB  # bytes in each of the folders that are memory
 _RESOLVER: Final = "/etc/resolv.conf"
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(NamedTuple):
     """The surroundings of one gate. Paths are absolute.
 
     `tree` is where it runs; it and what is `writable` (its HOME, its TMPDIR) lie at their own paths,
@@ -48,7 +46,7 @@ class Box:
     readable: tuple[str, ...] = ()
     network: bool = False
     sized: bool = False
-    limits: GateLimits = field(default_factory=GateLimits)
+    limits: GateLimits = GateLimits()
 
     @property
     def has_namespace(self) -> bool:
