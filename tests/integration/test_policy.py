@@ -99,13 +99,13 @@ def test_notes_are_recorded_and_stop_nothing(repo: Path) -> None:
 
 
 def test_all_findings_are_stored_with_the_gravest_first_named(repo: Path) -> None:
-    configure(repo, 'preset = "standard"\nbidi = "refuse"\nmax_files_changed = 1')
     bad = (diff("conftest.py", None, b"x\n"), diff("b.py", None, "\u202e\n".encode()))
+    configure(repo, 'preset = "standard"\nbidi = "refuse"\nmax_files_changed = 1')
     found = outcome(repo, write(repo, "x.patch", *bad))
-    assert (found["state"], found["reason"]) == (
-        "quarantined",
-        "policy.max_files",
-    )  # known at submit
+    assert (found["state"], found["reason"]) == ("dropped", "policy.refused")
+    assert codes(found) == [
+        *("policy.max_files", "content.bidi", "policy.refused", "policy.gate_input"),
+    ]
     configure(repo, 'preset = "standard"\nbidi = "refuse"')
     found = outcome(repo, write(repo, "y.patch", *bad, subject="Again"))
     assert (found["state"], found["reason"]) == ("dropped", "policy.refused")
@@ -136,6 +136,37 @@ def test_a_patch_that_weakens_the_policy_is_judged_by_the_old_one(repo: Path) ->
     found = outcome(repo, weak)
     assert found["state"] == "quarantined"
     assert "policy.protected_path" in codes(found)
+
+
+def test_a_configuration_in_the_work_tree_has_no_effect_and_is_named(repo: Path) -> None:
+    note = b"uet.toml here differs from main's; main's is used"
+    assert note not in uet(repo, "status").out + uet(repo, "apply").err
+    (repo / "uet.toml").write_bytes(b"version = 1\n")
+    assert note in uet(repo, "status").out
+    assert note in uet(repo, "apply").err
+    assert note.decode() == uet(repo, "status", "--json").document["config"]
+    bad = write(repo, "x.patch", diff("conftest.py", None, b"x\n"))
+    ran = uet(repo, "apply", bad, "--json", code=1)
+    assert ran.document[0]["reason"] == "policy.gate_input"
+    assert note in ran.err
+    (repo / "uet.toml").unlink()
+    missing = b"uet.toml is missing here; main's is used"
+    assert missing in uet(repo, "status").out
+    assert missing in uet(repo, "apply", code=None).err
+
+
+def test_a_configuration_that_is_not_committed_is_named(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "repo", {"a.py": A})
+    (repo / "uet.toml").write_bytes(b'version = 1\n[policy]\npreset = "strict"\n')
+    note = b"uet.toml here is not committed on main; main has none"
+    assert note in uet(repo, "status").out
+    assert note in uet(repo, "apply", write(repo, "x.patch", GOOD)).err
+
+
+def test_doctor_says_which_policy_holds(repo: Path, home: Path) -> None:
+    assert b"preset standard" in uet(repo, "doctor", code=None).out
+    (home / "policy.toml").write_text('version = 1\n[policy]\npreset = "strict"\n')
+    assert b"is looser than strict of" in uet(repo, "doctor", code=None).out
 
 
 def test_a_tightened_tip_judges_what_is_queued(repo: Path) -> None:

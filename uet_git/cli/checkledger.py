@@ -5,16 +5,16 @@ import stat
 from collections.abc import Callable, Iterator
 
 from uet_git.cli.checkup import Check, Look, note, ok, problem
-from uet_git.errors import ConfigError, DetachedHead, LedgerMissing, UetError
+from uet_git.errors import ConfigError, DetachedHead, LedgerMissing, LooserThanBase, UetError
 from uet_git.host import config, files, process, sandbox_probe
 from uet_git.host.sandbox import Tier
 from uet_git.ledger import ledger as ledgers
-from uet_git.model import display
+from uet_git.model import display, policy
 from uet_git.model.settings import Settings
 from uet_git.plumbing import git as gits
 from uet_git.plumbing import refs
 from uet_git.project import CONFIG_FILE, LINK, Project
-from uet_git.queue import lock, recover, trust
+from uet_git.queue import judge, lock, recover, trust
 
 _FIX = ("uet-git", "doctor", "--fix")
 
@@ -173,9 +173,7 @@ def _judging(project: Project, settings: Settings, shown: str) -> Iterator[Check
         return
     names = ", ".join(g.name for g in settings.gates) or "none"
     yield ok(CONFIG_FILE, f"on {shown}: preset {settings.preset}, gates: {names}")
-    if settings.preset != "open" or settings.policy:
-        text = "[policy] is checked but not enforced in this release; safety rules and gates are"
-        yield note("policy", text)
+    yield from _ruled(project, settings)
     for gate in settings.gates:
         program = "sh" if gate.shell else gate.run[0]
         if "/" not in program and process.find_program(program) is None:
@@ -186,6 +184,17 @@ def _judging(project: Project, settings: Settings, shown: str) -> Iterator[Check
             yield note("gates", text)
     if settings.gates:
         yield from _held(settings)
+
+
+def _ruled(project: Project, settings: Settings) -> Iterator[Check]:
+    """Whether the layers of the policy agree, and whether any of them has a rule."""
+    try:
+        rules = policy.effective(judge.base_layers(project, settings)).policy
+    except (ConfigError, LooserThanBase) as exc:
+        yield problem("policy", exc.detail)
+        return
+    if not rules.is_idle:
+        yield ok("policy", f"preset {rules.preset}; every rule: uet-git policy show")
 
 
 def _held(settings: Settings) -> Iterator[Check]:

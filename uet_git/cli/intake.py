@@ -4,12 +4,11 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from uet_git.cli import arguments, views
+from uet_git.cli import arguments, otherconfig, views
 from uet_git.cli.live import Live
 from uet_git.cli.render import Output, command
 from uet_git.errors import DetachedHead, UsageError
@@ -126,8 +125,7 @@ def apply(patches: tuple[str, ...], no_wait: bool, watch: bool, **given: Any) ->
     with Project.open(origin=given["origin"]) as project:
         project.override(policy__preset=given["preset"])
         options = _options(project, given, like_am=True) if named else None
-        if options is None:
-            _check_overrides(project, given["onto"])
+        target = options.target if options is not None else _checked_target(project, given["onto"])
         read = arguments.Given([], [])
         if options is not None:
             read = arguments.read(
@@ -135,14 +133,24 @@ def apply(patches: tuple[str, ...], no_wait: bool, watch: bool, **given: Any) ->
             )
         if given["dry_run"]:
             return _preview_apply(out, project, read, options)
+        other = otherconfig.note(project, target)
+        if other is not None:
+            out.notice(other)
         _ensure_ledger(out, project)
         return _apply(out, project, read, options, named=named, wait=not no_wait, watch=watch)
 
 
-def _check_overrides(project: Project, onto: str | None) -> None:
-    """Refuses a flag or variable that loosens, also where nothing is queued. Raises: LooserThanBase, UsageError."""
-    with suppress(DetachedHead):
-        project.settings_at(project.tip(project.target(onto, like_am=True)))
+def _checked_target(project: Project, onto: str | None) -> str | None:
+    """The branch that patches would land on here, None on none. Also where nothing is queued, what loosens is refused.
+
+    Raises: LooserThanBase, UsageError.
+    """
+    try:
+        target = project.target(onto, like_am=True)
+    except DetachedHead:
+        return None
+    project.settings_at(project.tip(target))
+    return target
 
 
 def _apply(

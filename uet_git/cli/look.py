@@ -1,20 +1,18 @@
 """status, list, show, log, run: looking; writes nothing but what a hook left to be written."""
 
-import os
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
 import click
 
-from uet_git.cli import arguments, patchview, views
+from uet_git.cli import arguments, otherconfig, patchview, views
 from uet_git.cli.intake import output_options
 from uet_git.cli.render import Output, command
 from uet_git.errors import NotFound, UetError
 from uet_git.model import display, states
 from uet_git.model.entry import Entry
-from uet_git.model.records import Oid
-from uet_git.project import CONFIG_FILE, Project
+from uet_git.project import Project
 from uet_git.queue import anchor, lock, recover, tie, trust
 
 _LOOKED_AT = 1_000  # queued entries whose branches status looks at
@@ -57,6 +55,7 @@ def _status(project: Project) -> dict[str, Any]:
         document["target"] = project.target(None, like_am=False)
     except UetError as exc:
         document["target_problem"] = exc.message
+    document["config"] = otherconfig.note(project, document["target"])
     if not project.has_ledger():
         document["untrusted"] = _untrusted(project, [document["target"]])
         return document
@@ -70,7 +69,6 @@ def _status(project: Project) -> dict[str, Any]:
         paused=[p._asdict() for p in ledger.pauses()],
         cut_short=recover.needed(project),
         unanchored=ledger.last_seq() - anchor.newest(project).seq,
-        config=_config_note(project, document["target"]),
         next=_next(counts, needs, paused=bool(ledger.pauses())),
     )
     queued = ledger.entries.pages(("queued",)) if counts.get("queued") else ()
@@ -110,25 +108,6 @@ def _next(counts: dict[str, int], needs: list[Entry], *, paused: bool) -> list[l
     return found or [["uet-git", "list"]]
 
 
-def _config_note(project: Project, target: str | None) -> str | None:
-    """Says so when the `uet.toml` in the work tree is not the one that judges."""
-    if target is None or project.git.top is None:
-        return None
-    path = os.path.join(project.git.top, CONFIG_FILE)
-    try:
-        with open(path, "rb") as file:
-            here = file.read()
-    except OSError:
-        return None
-    branch = display.line(target.removeprefix("refs/heads/"))
-    blob = project.config_blob(project.tip(target))
-    if blob is None:
-        return f"{CONFIG_FILE} here is not committed on {branch}; {branch} has none"
-    if project.objects.blob(Oid(blob)) != here:
-        return f"{CONFIG_FILE} here differs from {branch}'s; {branch}'s is used"
-    return None
-
-
 def _print_status(out: Output, found: dict[str, Any]) -> None:
     target = found["target"]
     shown = (
@@ -137,6 +116,8 @@ def _print_status(out: Output, found: dict[str, Any]) -> None:
         else display.line(target.removeprefix("refs/heads/"))
     )
     out.text(f"target: {shown}")
+    if found["config"] is not None:
+        out.text(f"note: {found['config']}")
     for each in found["untrusted"]:
         out.text(f"waits for trust: {each['detail']}")
     if found["ledger"] is None:
@@ -164,8 +145,6 @@ def _print_status(out: Output, found: dict[str, Any]) -> None:
             )
         if len(found["needs_you"]) > 20:
             out.text(f"  ... and {len(found['needs_you']) - 20} more: uet-git list --open")
-    if found["config"] is not None:
-        out.text(f"note: {found['config']}")
     for argv in found["next"]:
         out.text(f"  next: {command(argv)}")
 
