@@ -43,7 +43,11 @@ TRUST_VARIABLE = "UET_TRUST"
 WATCHING = "watching_since"
 _UNCONFIGURED = Settings()
 _TIGHTENING = tuple(
-    f"UET_{t}" for t in ("LIMITS_", "POLICY_", "QUEUE_", "GATES_", "COMMIT_", "PRESET")
+    f"UET_{t}"
+    for t in (
+        *("LIMITS_", "POLICY_", "QUEUE_", "GATES_", "COMMIT_", "PRESET"),
+        *("SANDBOX", "REQUIRE_SANDBOX"),
+    )
 )
 _PARSED_BYTES = 8 * 1024 * 1024
 
