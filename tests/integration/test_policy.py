@@ -183,16 +183,8 @@ def test_a_tightened_tip_judges_what_is_queued(repo: Path) -> None:
 
 
 def test_what_a_person_waived_is_not_found_again(repo: Path) -> None:
-    from uet_git.ledger.entries import Move
-    from uet_git.project import Project
-
     outcome(repo, write(repo, "x.patch", diff("conftest.py", None, b"x\n")))
-    with Project.open(str(repo)) as project:
-        (one,) = project.ledger.entries.pages()
-        with project.ledger.write() as out:
-            waived = {"waived": ["policy.gate_input"], "reason": None, "detail": None}
-            out.entries.move([Move(one.entry_id, "quarantined", "validated", {}, waived)])
-            out.entries.move([Move(one.entry_id, "validated", "queued", {}, {})])
+    uet(repo, "release", "1", "--reason", "it is right")
     uet(repo, "apply")
     assert entry(repo, 1)["state"] == "committed"
 

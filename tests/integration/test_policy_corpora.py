@@ -15,6 +15,8 @@ import pytest
 
 from tests.builders import git
 from tests.conftest import CORPORA
+from tests.product import uet
+from uet_git.model import mail
 from uet_git.model.reasons import REASONS, Gravity
 from uet_git.project import Project
 from uet_git.queue import precheck
@@ -51,6 +53,27 @@ def test_the_patches_with_findings_are_the_listed_ones(
     weakened = sum("policy.judge_edited" in codes for codes in found.values())
     assert weakened <= total * 0.05
     assert not any("content.secret" in codes for codes in found.values())
+
+
+def test_alone_on_its_own_parent_a_patch_is_judged_the_same(corpora: Path, tmp_path: Path) -> None:
+    """The list is made in one go, each patch on the tree of those before it; here three are judged by themselves."""
+    corpus = corpora / "httpx"
+    expected = json.loads(LIST.read_bytes())["httpx"]
+    git(tmp_path, "clone", "-q", "-b", "base", str(corpus / "base.bundle"), "repo")
+    pieces = list(mail.split(gzip.decompress((corpus / "series.mbox.gz").read_bytes())))
+    repo, done = tmp_path / "repo", 0
+    for number in (101, 102, 150):
+        before = tmp_path / f"{number}.mbox"
+        before.write_bytes(b"".join(pieces[done : number - 1]))
+        uet(repo, "apply", "-q", "--independent", before)
+        alone = tmp_path / f"{number}.patch"
+        alone.write_bytes(pieces[number - 1])
+        args = ("policy", "check", "--json", "--preset", "standard", alone)
+        (one,) = uet(repo, *args, code=None).document["patches"]
+        assert one["applies"]
+        stops = {f["code"] for f in one["findings"] if f["gravity"] != "note"}
+        assert sorted(stops) == expected.get(str(number), [])
+        done = number - 1
 
 
 if __name__ == "__main__":
