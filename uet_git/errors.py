@@ -270,6 +270,13 @@ class NotTrusted(UetError):
     default_next = ("uet-git", "trust")
 
 
+class RepositoryTampered(UetError):
+    """The repository was changed while its gates ran, so the queue stops."""
+
+    code = "gate.tampered"
+    default_next = ("uet-git", "fsck")
+
+
 class NotWaivable(UsageError):
     """That finding cannot be waived."""
 

@@ -2,9 +2,10 @@
 
 import os
 import shlex
+import sqlite3
 import subprocess
-import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,10 @@ def gate(repo: Path, script: str, more: str = "", name: str = "check") -> None:
     text = f"version = 1\n[gates.{name}]\nkind = 'custom'\nshell = {_toml(script)}\n{more}"
     commit_files(repo, {"uet.toml": text.encode()}, "gates")
     trust(repo)
+
+
+JUDGE = "! grep -q ^1 a.txt"
+"""Passes on what is there, fails on the patch that `one` makes by default."""
 
 
 def _toml(text: str) -> str:
@@ -96,7 +101,7 @@ def test_a_failure_needs_a_person_and_the_next_patch_does_not_carry_it(repo: Pat
 
 
 def test_a_gate_that_takes_too_long_is_stopped(repo: Path) -> None:
-    gate(repo, "sleep 60", "timeout = 0.5\n")
+    gate(repo, "grep -q ^1 a.txt || exit 0; sleep 60", "timeout = 0.5\n")
     began = time.monotonic()
     uet(repo, "apply", one(repo), code=1)
     assert time.monotonic() - began < 6
@@ -147,7 +152,7 @@ def test_a_gate_that_is_not_required_does_not_stop_a_patch(repo: Path) -> None:
 
 
 def test_a_gate_after_a_failed_one_is_not_run(repo: Path) -> None:
-    gate(repo, "false", "[gates.later]\nkind = 'custom'\nrun = ['true']\nneeds = ['check']\n")
+    gate(repo, JUDGE, "[gates.later]\nkind = 'custom'\nrun = ['true']\nneeds = ['check']\n")
     uet(repo, "apply", one(repo), code=1)
     assert [(g["name"], g["state"]) for g in entry(repo, 1)["gates"]] == [
         ("check", "failed"),
@@ -156,7 +161,7 @@ def test_a_gate_after_a_failed_one_is_not_run(repo: Path) -> None:
 
 
 def test_only_the_tips_gates_count(repo: Path) -> None:
-    gate(repo, "false")
+    gate(repo, JUDGE)
     (repo / "uet.toml").write_bytes(b"version = 1\n")
     uet(repo, "apply", one(repo), code=1)
     assert entry(repo, 1)["reason"] == "gate.failed"
@@ -172,7 +177,7 @@ def test_an_uncommitted_gate_does_not_judge(repo: Path) -> None:
 
 
 def test_a_patch_cannot_pick_its_own_judge(repo: Path) -> None:
-    gate(repo, "false")
+    gate(repo, JUDGE)
     old = (repo / "uet.toml").read_bytes()
     patch = repo.parent / "P.patch"
     patch.write_bytes(
@@ -187,7 +192,7 @@ def test_a_landed_change_of_the_gates_judges_what_comes_after_it(repo: Path) -> 
     gate(repo, "true")
     old = (repo / "uet.toml").read_bytes()
     patch = repo.parent / "strict.patch"
-    new = old.replace(b'"true"', b'"false"')
+    new = old.replace(b'"true"', b'"! grep -q ^1 a.txt"')
     patch.write_bytes(mail("strict", diff("uet.toml", old, new)))
     trust(repo, new)
     uet(repo, "submit", patch)
@@ -216,7 +221,7 @@ def test_a_gate_sees_neither_the_repository_nor_the_users_variables(repo: Path) 
 
 
 def test_a_hostile_gate_output_reaches_no_terminal_raw(repo: Path) -> None:
-    gate(repo, "printf '\\033]0;owned\\007\\033[31mred'; exit 1")
+    gate(repo, "printf '\\033]0;owned\\007\\033[31mred'; ! grep -q ^1 a.txt")
     ran = uet(repo, "apply", one(repo), code=1)
     shown = uet(repo, "show", "1")
     for out in (ran.out, ran.err, shown.out):
@@ -224,16 +229,24 @@ def test_a_hostile_gate_output_reaches_no_terminal_raw(repo: Path) -> None:
         assert b"\x07" not in out
 
 
+def wait_for_gate(repo: Path, child: "subprocess.Popen[bytes]", number: int) -> None:
+    """Until the ledger says that gates began so many times."""
+    path = repo / ".git" / "uet" / "ledger.db"
+    began = 0
+    while began < number:
+        assert child.poll() is None, child.communicate()
+        time.sleep(0.02)
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as db:
+            (began,) = db.execute("SELECT count(started_at) FROM gates").fetchone()
+
+
 def test_a_tip_that_moves_while_gates_run_is_judged_again(repo: Path) -> None:
-    flag = repo.parent / "running"
-    gate(repo, f"touch {shlex.quote(str(flag))}; sleep 0.5; cat b.txt", "paths = ['*.txt']\n")
+    gate(repo, "sleep 0.8; cat b.txt", "paths = ['*.txt']\n")
     uet(repo, "submit", one(repo))
     child = subprocess.Popen(
         [*COMMAND, "apply"], cwd=repo, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    while not flag.exists():
-        assert child.poll() is None
-        time.sleep(0.01)
+    wait_for_gate(repo, child, 1)
     moved = commit_files(repo, {"b.txt": b"moved\n"}, "user")
     out, err = child.communicate(timeout=60)
     assert child.returncode == 0, (out, err)
@@ -247,22 +260,16 @@ def test_a_tip_that_moves_while_gates_run_is_judged_again(repo: Path) -> None:
 
 
 def test_a_tip_that_never_stands_still_gives_up_with_exit_4(repo: Path) -> None:
-    mover = f"cd {shlex.quote(str(repo))} && {shlex.quote(sys.executable)} -c 'import time; print(time.time_ns())' > n.txt && git add n.txt && git commit -qm user"
-    names = (
-        "HOME",
-        "GIT_CONFIG_GLOBAL",
-        "GIT_AUTHOR_NAME",
-        "GIT_AUTHOR_EMAIL",
-        "GIT_COMMITTER_NAME",
-        "GIT_COMMITTER_EMAIL",
+    gate(repo, "sleep 0.8", "paths = ['a.txt']\n")
+    uet(repo, "submit", one(repo))
+    child = subprocess.Popen(
+        [*COMMAND, "apply"], cwd=repo, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    settings = " ".join(f"{n}={shlex.quote(os.environ[n])}" for n in names)
-    gate(
-        repo,
-        f"env -u GIT_CEILING_DIRECTORIES {settings} sh -c {shlex.quote(mover)}",
-        "paths = ['a.txt']\n",
-    )
-    stopped = uet(repo, "apply", one(repo), code=4)
-    assert b"next: uet-git apply" in stopped.err
+    for number in (1, 2, 3):
+        wait_for_gate(repo, child, number)
+        commit_files(repo, {"n.txt": str(number).encode()}, "user")
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == 4, (out, err)
+    assert b"next: uet-git apply" in err
     assert states(repo) == {"1": "queued"}
     assert subjects(repo).count("user") == 3

@@ -110,7 +110,7 @@ class Live(Listener):
             self.out.document([_document(viewer, e, report) for e in entries])
         else:
             self._summary(entries, 0 if whole else len(landed), report, viewer)
-        if report.paused is not None:
+        if report.paused is not None or report.held is not None:
             return PAUSED
         wanted = [e for e in entries if e.entry_id in ids] if named else entries
         return 0 if all(order.is_done(e) for e in wanted) else 1

@@ -10,6 +10,7 @@ from typing import Any, Final
 from uet_git.host.clock import Clock
 from uet_git.ledger import connection as _connection
 from uet_git.ledger import events, gates, handmade, landings, repairs
+from uet_git.ledger import witness as _witness
 from uet_git.ledger.connection import About
 from uet_git.ledger.entries import Entries, EntryWriter
 from uet_git.ledger.events import Link
@@ -167,6 +168,14 @@ class Ledger:
     def verdict(self, key: str, ended: Sequence[str] = ("passed",)) -> gates.GateRow | None:
         """The newest attempt that ran and ended in one of these states for the same question (model/verdict.py)."""
         return gates.verdict(self.db, key, ended)
+
+    def witness(self) -> _witness.Witness:
+        """What must still be there after somebody else's program ran."""
+        return _witness.take(self.db)
+
+    def lost_since(self, before: _witness.Witness) -> list[str]:
+        """What is gone or other than it was, in words."""
+        return _witness.differences(self.db, before)
 
     def gate(self, prefix: str) -> list[gates.GateRow]:
         """Up to two gate attempts whose id starts so."""

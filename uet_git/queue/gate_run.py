@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, cast
 
-from uet_git.errors import UetError
+from uet_git.errors import RepositoryTampered, UetError
 from uet_git.gates import run as gate_run
 from uet_git.gates.executor import Executor, Finished, LocalExecutor, Request
 from uet_git.host import files
@@ -18,6 +18,7 @@ from uet_git.model.records import Cached, Gate, GateResult, Oid, Tested
 from uet_git.model.settings import Settings
 from uet_git.plumbing.scratch import Scratch
 from uet_git.project import Project
+from uet_git.queue.gate_guard import Guard
 from uet_git.queue.gate_question import Questions, as_results
 from uet_git.queue.gate_slot import Slots
 from uet_git.queue.progress import GateListener
@@ -40,13 +41,17 @@ class TreeGates:
         run_id: str,
         listener: GateListener | None = None,
         executor: Executor | None = None,
+        *,
+        target: str = "",
     ) -> None:
+        """With a `target` (full name of a branch) the repository is looked at before and after each gate."""
         self.project = project
         self.run_id = run_id
         self.listener = listener or GateListener()
         self.executor = executor or LocalExecutor(project.clock)
         self.slots = Slots(project, settings)
         self.questions = Questions(project, self.slots.base)
+        self.target = target
 
     def judge(
         self,
@@ -65,14 +70,16 @@ class TreeGates:
         `entry` is the id of the entry that the tree is of, `purpose` candidate, base or asked. At most `jobs` gates
         run at once (0: one for each processor). Each attempt is a row of the ledger, and a pass of the same question
         is used again unless `use_cache` is off. On any exception, Ctrl-C included, running gates are ended and
-        recorded as canceled. Raises: DiskFull, IoFailed, GitFailed, and what the ledger raises.
+        recorded as canceled. Raises: RepositoryTampered, DiskFull, IoFailed, GitFailed, and what the ledger raises.
         """
         ordered = gate_run.order(gates)
         return _Judging(self, tree, ordered, paths, entry, use_cache, jobs, purpose).results()
 
-    def known(self, tree: Oid, gate: Gate) -> GateResult | None:
+    def known(
+        self, tree: Oid, gate: Gate, paths: Sequence[bytes] | None = None
+    ) -> GateResult | None:
         """The newest verdict on that tree, be it a failure; None if the gate must run. Records nothing."""
-        key = self.questions.key(gate, tree, None, self.slots.tier)
+        key = self.questions.key(gate, tree, paths, self.slots.tier)
         found = self.project.ledger.verdict(key, ("passed", *_FAILED)) if key is not None else None
         return None if found is None else _from_row(found, tree)
 
@@ -115,6 +122,7 @@ class _Judging:
         self._new: list[_Attempt] = []
         self._moves: list[tuple[_Attempt, str, str, dict[str, Any]]] = []
         self._told: list[GateResult] = []
+        self._guard: Guard | None = None
 
     def results(self) -> dict[str, GateResult]:
         """Goes on until every gate has a result."""
@@ -237,6 +245,8 @@ class _Judging:
                 self._ended(attempt, replace(result, gate_id=attempt.gate_id))
                 self._end(attempt, replace(result, gate_id=attempt.gate_id))
                 continue
+            if self._owner.target and self._guard is None:
+                self._guard = Guard(self._project, self._owner.target, slots.tier)
             seen = self._owner.questions.seen(gate, self._tree)
             slot = slots.take(gate, seen, self._owner.questions.objects)
             self._running[attempt.gate_id] = attempt, slot
@@ -262,6 +272,12 @@ class _Judging:
                 assert finished.error is not None
                 raise finished.error
             result = replace(finished.result, gate_id=finished.attempt)
+        changed = self._guard.differences() if self._guard is not None else []
+        if changed:
+            detail = f"while {_names([attempt, *(a for a, _ in self._running.values())])} ran: "
+            detail += "; ".join(changed[:3])
+            self._ended(attempt, replace(result, state="error", detail=detail))
+            raise RepositoryTampered(detail)
         again = result.state in _FAILED and attempt.tries < attempt.gate.retries
         if result.state == "passed" and attempt.failed_first:
             result = replace(result, flaky=attempt.failed_first, detail=_flaky(result, attempt))
@@ -306,6 +322,10 @@ class _Judging:
         with files.os_errors(f"making {folder}"):
             folder.mkdir(mode=0o700, exist_ok=True)
         return str(folder / f"{gate_id}.log")
+
+
+def _names(attempts: Sequence[_Attempt]) -> str:
+    return ", ".join(a.gate.name for a in attempts)
 
 
 def _failed(result: GateResult) -> tuple[str, ...]:

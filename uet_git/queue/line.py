@@ -56,7 +56,16 @@ class Drain:
             ]
             if not any(moved):
                 break
+        self._pause_broken()
         return self.report
+
+    def _pause_broken(self) -> None:
+        """Pauses the targets that fail their own gates, as nothing that was tried mended them (DESIGN 5)."""
+        for target, waiting in self.report.broken.items():
+            detail = f"{next(iter(waiting.values()))} ({len(waiting)} wait)"
+            with self.project.ledger.write() as write:
+                write.landings.pause(target, "gate.base_broken", detail, self.project.actor)
+            self.report.paused = self.report.paused or "gate.base_broken"
 
     def entries(self) -> list[Entry]:
         """Entries that may be tried, in queue order."""

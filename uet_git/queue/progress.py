@@ -1,9 +1,12 @@
 """What a drain tells while it works, and what it leaves behind. The command line listens; tests listen too."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from uet_git.model.entry import Entry
-from uet_git.model.records import GateResult
+from uet_git.model.records import Finding, GateResult
+
+_STOPPING: Final = ("gate.error", "gate.base_broken", "gate.tampered")
 
 
 class Listener:
@@ -20,6 +23,9 @@ class Listener:
 
     def gate_ended(self, entry: Entry, result: GateResult) -> None:
         """A gate ended."""
+
+    def tick(self) -> None:
+        """Some time went by while gates run; about ten times a second."""
 
     def settled(
         self, entry: Entry, state: str, reason: str | None, detail: str, commit: str | None
@@ -45,11 +51,34 @@ class GateListener:
 
 @dataclass(slots=True)
 class Report:
-    """What a drain did. `tried` and `waiting` hold entry ids; `waiting` maps to (code, detail)."""
+    """What a drain did. `tried` and `waiting` hold entry ids; `waiting` maps to (code, detail).
+
+    `paused` is why this drain paused a queue; `held` why one was paused before it, by a gate that could not run or so.
+    `broken` are entries that wait as their target fails their gates itself: by target, id to detail.
+    """
 
     tried: dict[str, None] = field(default_factory=dict)
     landed: list[str] = field(default_factory=list)
     aside: list[str] = field(default_factory=list)
     waiting: dict[str, tuple[str, str]] = field(default_factory=dict)
     paused: str | None = None
+    held: str | None = None
+    broken: dict[str, dict[str, str]] = field(default_factory=dict)
     run: str | None = None
+
+    def hold(self, code: str) -> None:
+        """A target stands still for this reason; a pause that was not a person's wish holds the queue."""
+        if code in _STOPPING:
+            self.held = code
+
+    def stop(self, target: str, entry: Entry, then: str, finding: Finding) -> None:
+        """A candidate was stopped and is queued again: the queue pauses, or waits for what mends the target."""
+        if then == "pause":
+            self.paused = finding.code
+        else:
+            self.broken.setdefault(target, {})[entry.entry_id] = finding.detail
+
+    def mended(self, target: str) -> None:
+        """Something landed: what waited for that is tried again."""
+        for entry_id in self.broken.pop(target, ()):
+            self.tried.pop(entry_id, None)

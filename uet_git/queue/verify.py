@@ -1,35 +1,68 @@
 """verify: runs the target's gates on exactly the tree that would land (DESIGN 9, P5, P6)."""
 
-import os
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from enum import Enum
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from uet_git.errors import NotTrusted
+from uet_git.errors import NotTrusted, RepositoryTampered
 from uet_git.gates import run as gate_run
-from uet_git.host import files, process
 from uet_git.ledger.entries import Move
 from uet_git.ledger.runs import Attempt
 from uet_git.model.entry import Entry
 from uet_git.model.records import Finding, Gate, GateResult, Oid
 from uet_git.model.settings import Settings
 from uet_git.plumbing.refs import ANY, RefUpdate, entry_ref
-from uet_git.plumbing.scratch import Scratch, ScratchPool
 from uet_git.project import Project
 from uet_git.queue import land, set_aside, trust
-from uet_git.queue.progress import Listener
+from uet_git.queue.progress import GateListener, Listener
 
 if TYPE_CHECKING:
+    from uet_git.queue.gate_run import TreeGates
     from uet_git.queue.land import Candidate
 
-BAD_STATES = ("failed", "timeout", "blocked")
+FAILED = ("failed", "timeout")
+
+
+class Then(Enum):
+    """What becomes of a stopped candidate: set aside; queued again and the queue paused, as nothing can be said of
+    the patch; queued again alone, as another one may mend the target.
+    """
+
+    ASIDE = "aside"
+    PAUSE = "pause"
+    WAIT = "wait"
 
 
 class Stopped(NamedTuple):
-    """Why a candidate does not go on; `pause` if the gate could not run, which says nothing about the patch."""
+    """Why a candidate does not go on."""
 
     finding: Finding
-    pause: bool
+    then: Then
+
+
+class _Told(GateListener):
+    """Passes on what the gates of one entry tell."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self.entry: Entry | None = None
+        self.where = ""
+
+    def started(self, gate: str) -> None:
+        """A gate begins."""
+        if self.entry is not None:
+            self._listener.gate_started(self.entry, gate + self.where)
+
+    def ended(self, result: GateResult) -> None:
+        """A gate ended."""
+        if self.entry is not None:
+            self._listener.gate_ended(self.entry, replace(result, gate=result.gate + self.where))
+
+    def tick(self) -> None:
+        """Time goes by."""
+        self._listener.tick()
 
 
 class Verifier:
@@ -43,8 +76,9 @@ class Verifier:
         self.untrusted = trust.withheld(project, target, settings)
         self.gates = gate_run.for_moment(settings.gates, "queue")
         self.listener = listener
-        self._settings = settings
-        self._pool: ScratchPool | None = None
+        self._settings, self._target = settings, target
+        self._told = _Told(listener)
+        self._base: dict[tuple[Oid, str], GateResult] = {}
 
     def keep(self, batch: Sequence["Candidate"]) -> None:
         """Writes and pins candidates, as a gate needs them on disk, and records them as applied."""
@@ -68,29 +102,78 @@ class Verifier:
         for candidate in fresh:
             candidate.state, candidate.pinned = "applied", True
 
-    def verify(self, candidate: "Candidate") -> Stopped | None:
+    def verify(self, candidate: "Candidate", tip: Oid) -> Stopped | None:
         """Runs every gate on the candidate's tree; None if all required ones passed or were skipped.
 
+        `tip` is the tree that the target has now: what fails there too is not the candidate's doing.
         Raises: NotTrusted, before anything runs.
         """
         if self.untrusted is not None:
             raise NotTrusted(self.untrusted.detail)
         tree = candidate.staged.composed.tree
         paths = [c.path for c in candidate.staged.composed.changes]
-        results: dict[str, GateResult] = {}
-        with self._scratch().checkout(tree) as scratch:
-            used = False
-            for gate in self.gates:
-                result = gate_run.blocked_by(gate, results)
-                if result is None:
-                    if used and gate_run.concerns(gate, paths):
-                        scratch.fill(tree)  # a formatter before it may have written there
-                    used = used or gate_run.concerns(gate, paths)
-                    result = self._run_one(gate, candidate.entry, scratch, tree, paths)
-                else:
-                    self._record_blocked(gate, candidate.entry, tree, result)
-                results[gate.name] = result
-        return _stopped([(g, results[g.name]) for g in self.gates])
+        self._told.entry, self._told.where = candidate.entry, ""
+        try:
+            results = self._judging.judge(
+                tree, self.gates, paths=paths, entry=candidate.entry.entry_id
+            )
+            return self._stopped(results, tip, paths)
+        except RepositoryTampered as exc:
+            return Stopped(Finding(exc.code, exc.detail), Then.PAUSE)
+
+    @cached_property
+    def _judging(self) -> "TreeGates":
+        from uet_git.queue.gate_run import TreeGates
+
+        return TreeGates(self.project, self._settings, self.run, self._told, target=self._target)
+
+    def _stopped(
+        self, results: Mapping[str, GateResult], tip: Oid, paths: Sequence[bytes]
+    ) -> Stopped | None:
+        """What the results mean; a gate that could not run outweighs a failure."""
+        required = [(g, results[g.name]) for g in self.gates if g.required]
+        for gate, result in required:
+            if result.state == "error":
+                return Stopped(Finding("gate.error", f"{gate.name}: {result.detail}"), Then.PAUSE)
+        failed = [(g, r) for g, r in required if r.state in FAILED]
+        if failed:
+            return self._blamed(failed, tip, paths)
+        for gate, result in required:
+            if result.flaky and self._holds_flaky(gate):
+                return Stopped(Finding("gate.flaky", f"{gate.name}: {result.detail}"), Then.ASIDE)
+        return None
+
+    def _blamed(
+        self, failed: Sequence[tuple[Gate, GateResult]], tip: Oid, paths: Sequence[bytes]
+    ) -> Stopped:
+        """Whether the candidate is to blame: not if every gate that it failed fails on the target itself."""
+        for gate, result in failed:
+            base = self._on_base(gate, tip, paths)
+            if base.state == "error":
+                detail = f"{gate.name} on the target itself: {base.detail}"
+                return Stopped(Finding("gate.error", detail), Then.PAUSE)
+            if base.state not in FAILED:
+                code = "gate.timeout" if result.state == "timeout" else "gate.failed"
+                return Stopped(Finding(code, f"{gate.name}: {result.detail}"), Then.ASIDE)
+        names = ", ".join(g.name for g, _ in failed)
+        return Stopped(Finding("gate.base_broken", f"without it, {names} fails too"), Then.WAIT)
+
+    def _on_base(self, gate: Gate, tip: Oid, paths: Sequence[bytes]) -> GateResult:
+        """The gate's verdict on the tip: kept for each tip and gate."""
+        key = tip, gate.name
+        if key not in self._base:
+            gate = replace(gate, paths=(), needs=())
+            found = self._judging.known(tip, gate, paths)
+            if found is None:
+                self._told.where = " on the target itself"
+                found = self._judging.judge(tip, [gate], paths=paths, purpose="base")[gate.name]
+            self._base[key] = found
+        return self._base[key]
+
+    def _holds_flaky(self, gate: Gate) -> bool:
+        return (gate.flaky or ("quarantine" if self._settings.preset == "strict" else "land")) == (
+            "quarantine"
+        )
 
     def release(self, candidates: Sequence["Candidate"]) -> None:
         """Gives applied candidates back to the queue; nothing was wrong with them."""
@@ -108,17 +191,18 @@ class Verifier:
         self._unpin(candidates)
 
     def set_aside(self, candidate: "Candidate", stopped: Stopped, started: str) -> None:
-        """Quarantines a candidate that a gate failed; or requeues it and pauses, if the gate could not run."""
+        """Quarantines a candidate that a gate failed; or queues it again, if it is not to blame."""
         entry, project = candidate.entry, self.project
         finding = stopped.finding
         attempt = Attempt(
             entry.entry_id, "verify", "failed", finding.code, started, project.clock.now()
         )
         with project.ledger.write() as write:
-            if stopped.pause:
+            if stopped.then is not Then.ASIDE:
                 land.requeue(write, [(entry, "applied")], finding.code, self.run)
+            if stopped.then is Then.PAUSE:
                 write.landings.pause(entry.target, finding.code, finding.detail, project.actor)
-            else:
+            if stopped.then is Then.ASIDE:
                 columns = {"attempts": entry.attempts + 1, "tree": candidate.staged.composed.tree}
                 move = set_aside.quarantine(
                     set_aside.in_state(entry, "applied"), [finding], columns
@@ -128,79 +212,8 @@ class Verifier:
             write.runs.add_steps(self.run, [attempt])
         self._unpin([candidate])
 
-    def _run_one(
-        self, gate: Gate, entry: Entry, scratch: Scratch, tree: Oid, paths: Sequence[bytes]
-    ) -> GateResult:
-        project = self.project
-        with project.ledger.write() as write:
-            gate_id = write.gates.add(
-                run=self.run, entry=entry.entry_id, name=gate.name, gate_type=gate.kind,
-                required=gate.required, tree=tree, definition=asdict(gate),
-            )  # fmt: skip
-            if gate_run.concerns(gate, paths):
-                write.gates.move(gate_id, "pending", "running")
-        self.listener.gate_started(entry, gate.name)
-        result = gate_run.run(
-            gate,
-            tree_dir=scratch.path,
-            keep_fds=(scratch.lock_fd,),
-            scratch_home=os.path.join(self._base(), "home"),
-            log_path=str(self._log(gate_id)),
-            changed_paths=paths,
-            clock=project.clock,
-            tree=tree,
-            extra_env={"UET_TREE": tree},
-        )
-        with project.ledger.write() as write:
-            before = "running" if gate_run.concerns(gate, paths) else "pending"
-            write.gates.move(
-                gate_id, before, result.state, exit_code=result.exit_code,
-                duration_seconds=round(result.seconds, 3), detail=result.detail,
-                output_path=result.output or None, output_truncated=int(result.truncated),
-            )  # fmt: skip
-        self.listener.gate_ended(entry, result)
-        return result
-
-    def _record_blocked(self, gate: Gate, entry: Entry, tree: Oid, result: GateResult) -> None:
-        with self.project.ledger.write() as write:
-            gate_id = write.gates.add(
-                run=self.run, entry=entry.entry_id, name=gate.name, gate_type=gate.kind,
-                required=gate.required, tree=tree, definition=asdict(gate),
-            )  # fmt: skip
-            write.gates.move(gate_id, "pending", "blocked", detail=result.detail)
-            write.gates.move(gate_id, "blocked", "skipped")
-        self.listener.gate_ended(entry, result)
-
-    def _log(self, gate_id: str) -> str:
-        folder = self.project.home / "gates"
-        with files.os_errors(f"making {folder}"):
-            folder.mkdir(mode=0o700, exist_ok=True)
-        return str(folder / f"{gate_id}.log")
-
-    def _scratch(self) -> ScratchPool:
-        if self._pool is None:
-            self._pool = ScratchPool(os.path.join(self._base(), "trees"), self.project.git)
-        return self._pool
-
-    def _base(self) -> str:
-        where = self._settings.scratch_dir or process.cache_folder()
-        return os.path.join(where, "uet-git", self.project.ledger.ledger_id)
-
     def _unpin(self, candidates: Sequence["Candidate"]) -> None:
         pins = [RefUpdate(entry_ref(c.entry.entry_id), None, ANY) for c in candidates if c.pinned]
         self.project.refs.move(pins)
         for candidate in candidates:
             candidate.pinned, candidate.state = False, "queued"
-
-
-def _stopped(results: Sequence[tuple[Gate, GateResult]]) -> Stopped | None:
-    """The first required gate that did not pass; one that could not run outweighs a failure."""
-    required = [(g, r) for g, r in results if g.required]
-    for gate, result in required:
-        if result.state == "error":
-            return Stopped(Finding("gate.error", f"{gate.name}: {result.detail}"), True)
-    for gate, result in required:
-        if result.state in BAD_STATES:
-            code = "gate.timeout" if result.state == "timeout" else "gate.failed"
-            return Stopped(Finding(code, f"{gate.name}: {result.detail}"), False)
-    return None

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 BATCH_BYTES = 16 * 1024 * 1024
 LOST_IN_A_ROW = 3
 STALE_AT_MOST = 20
-STOPPING = ("gate.error", "gate.base_broken", "gate.tampered")
-"""Pauses that are not a person's wish: something is broken, and stays so until somebody looked."""
 
 
 class Walk:
@@ -56,8 +54,7 @@ class Walk:
         self.line = line
         why = standstill.reason(self.project, self.target, self.tip.commit, line)
         if why is not None:
-            if why[0] in STOPPING:
-                self.report.held = why[0]
+            self.report.hold(why[0])
             for entry in line:
                 self._waits(entry, *why)
             return False
@@ -140,11 +137,8 @@ class Walk:
                 self.batch.append(candidate)
             if len(self.batch) == len(group):
                 self._land()
-        settled = {
-            *self.report.landed,
-            *(e.entry_id for e, *_ in self.pending.told),
-            *self.report.aside,
-        }
+        told = (e.entry_id for e, *_ in self.pending.told)
+        settled = {*self.report.landed, *self.report.aside, *told}
         self._give_back()
         for entry in group:
             if entry.state in ("queued", "apply_failed") and entry.entry_id not in settled:
@@ -179,12 +173,10 @@ class Walk:
     def _not_staged(self, entry: Entry, failed: NotStaged, tree: Oid, started: str) -> None:
         """Moves an entry that could not be staged to where its gravest finding says."""
         now = self.project.clock.now()
-        self.pending.steps.append(
-            Attempt(entry.entry_id, "validate", "succeeded", None, started, now)
-        )
-        self.pending.steps.append(
-            Attempt(entry.entry_id, "stage", "failed", failed.code, started, now)
-        )
+        self.pending.steps += [
+            Attempt(entry.entry_id, "validate", "succeeded", None, started, now),
+            Attempt(entry.entry_id, "stage", "failed", failed.code, started, now),
+        ]
         if entry.state == "apply_failed":
             self.pending.moves.append(Move(entry.entry_id, "apply_failed", "queued", {}, {}))
         entry = set_aside.in_state(entry, "queued")
@@ -289,11 +281,7 @@ class Walk:
     def _stopped(self, candidate: Candidate, stopped: "Stopped") -> None:
         finding = stopped.finding
         if stopped.then.value != "aside":
-            if stopped.then.value == "pause":
-                self.report.paused = finding.code
-            else:
-                broken = self.report.broken.setdefault(self.target, {})
-                broken[candidate.entry.entry_id] = finding.detail
+            self.report.stop(self.target, candidate.entry, stopped.then.value, finding)
             self._waits(candidate.entry, finding.code, finding.detail)
         else:
             self.report.aside.append(candidate.entry.entry_id)
@@ -350,8 +338,7 @@ class Walk:
         last = batch[-1]
         self.landings, self.lost, self.batch = self.landings + 1, 0, []
         self._tell({c.entry.entry_id: c for c in batch})
-        for entry_id in self.report.broken.pop(self.target, ()):
-            self.report.tried.pop(entry_id, None)  # this may have been what mends the target
+        self.report.mended(self.target)
         self._set_tip(Tip(self.target, last.commit, last.staged.composed.tree))
 
     # -- what it knows ---------------------------------------------------------------------------------------
