@@ -8,8 +8,6 @@ makes gates stop or run in a weaker tier, which is recorded; who can write it is
 import json
 import os
 import re
-import shutil
-import tempfile
 import time
 from contextlib import suppress
 from functools import cache
@@ -116,6 +114,9 @@ def look(tier: Tier) -> Found:
 
 def probe(tier: Tier, program: str) -> Found:
     """Runs a script in a box of this tier that tries what it should and should not be able to do."""
+    import shutil
+    import tempfile
+
     try:
         version = _version_of(program) if tier is Tier.BUBBLEWRAP else ""
         sized = tier is Tier.BUBBLEWRAP and _numbers(version) >= _SIZED
