@@ -3,9 +3,12 @@
 import hashlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -120,6 +123,17 @@ def head(repo: Path, revision: str = "main") -> str:
 def subjects(repo: Path, revision: str = "main") -> list[str]:
     """Subjects of all commits, oldest first."""
     return git(repo, "log", "--reverse", "--format=%s", revision).decode().splitlines()
+
+
+def wait_for_gate(repo: Path, child: "subprocess.Popen[bytes]", number: int) -> None:
+    """Until the ledger says that gates began so many times."""
+    path = repo / ".git" / "uet" / "ledger.db"
+    began = 0
+    while began < number:
+        assert child.poll() is None, child.communicate()
+        time.sleep(0.02)
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as db:
+            (began,) = db.execute("SELECT count(started_at) FROM gates").fetchone()
 
 
 def snapshot(repo: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.builders import commit_files, diff, git, mail, make_repo
 from tests.e2e.proposals import at_a_terminal
-from tests.product import COMMAND, entry, states, subjects, uet
+from tests.product import COMMAND, entry, states, subjects, uet, wait_for_gate
 from uet_git.host import contracts
 
 BASE = b"one\n"
@@ -41,7 +41,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def rules(canary: Path, more: str = "") -> bytes:
-    return f"version = 1\n[gates.check]\nshell = 'echo ran >> {canary}'\n{more}".encode()
+    gate = f"[gates.check]\nshell = 'echo ran >> {canary}'\ncache = false\n"
+    return f"version = 1\nsandbox = 'none'\n{gate}{more}".encode()
 
 
 def patch(repo: Path, subject: str, path: str, new: bytes = b"two\n", old: bytes = BASE) -> Path:
@@ -194,17 +195,16 @@ class TestChanges:
         assert not canary.with_suffix(".late").exists()
 
     def test_a_tip_that_gets_other_gates_while_it_lands(self, repo: Path, canary: Path) -> None:
-        """The gate itself moves the branch to gates that nobody accepted: its candidate is not judged by those."""
-        script = repo.parent / "move.sh"
-        script.write_text(
-            f"cd {repo} && unset GIT_CEILING_DIRECTORIES && export HOME={os.environ['HOME']}\n"
-            f"printf \"version = 1\\n[gates.x]\\nrun = ['touch', '{canary}']\\n\" > uet.toml\n"
-            "git -c user.name=x -c user.email=x@y commit -qam moved\n"
-        )
-        text = f"version = 1\n[gates.mover]\nrun = ['sh', '{script}']\n".encode()
-        commit_files(repo, {"uet.toml": text}, "mover")
+        """The branch moves meanwhile to gates that nobody accepted: the candidate is not judged by those."""
+        text = b"version = 1\n[gates.slow]\nrun = ['sleep', '0.8']\n"
+        commit_files(repo, {"uet.toml": text}, "slow")
         uet(repo, "trust", "--yes")
-        said = uet(repo, "apply", code=1).said
+        child = subprocess.Popen([*COMMAND, "apply"], cwd=repo, stdout=subprocess.PIPE)
+        wait_for_gate(repo, child, 1)
+        other = f"version = 1\n[gates.x]\nrun = ['touch', '{canary}']\n".encode()
+        commit_files(repo, {"uet.toml": other}, "moved")
+        said = child.communicate(timeout=60)[0].decode()
+        assert child.returncode == 1, said
         assert subjects(repo)[-1] == "moved"
         assert "gate.untrusted" in said
         assert states(repo) == {"1": "queued"}
@@ -274,9 +274,7 @@ class TestWhere:
 
 
 class TestDamage:
-    @pytest.mark.parametrize(
-        "content", [b"", b"{", b"[]", b"null", b'{"v": 1}', b"\xff", b"[" * 50_000]
-    )
+    @pytest.mark.parametrize("content", [b"", b"null", b"\xff", b"[" * 50_000])
     def test_a_damaged_acceptance_is_none(
         self, repo: Path, canary: Path, store: Path, content: bytes
     ) -> None:

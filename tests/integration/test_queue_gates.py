@@ -2,16 +2,14 @@
 
 import os
 import shlex
-import sqlite3
 import subprocess
 import time
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.builders import commit_files, diff, git, mail, make_repo
-from tests.product import COMMAND, entry, head, states, subjects, tree, trust, uet
+from tests.product import COMMAND, entry, head, states, subjects, tree, trust, uet, wait_for_gate
 
 BASE = b"one\ntwo\nthree\n"
 
@@ -227,17 +225,6 @@ def test_a_hostile_gate_output_reaches_no_terminal_raw(repo: Path) -> None:
     for out in (ran.out, ran.err, shown.out):
         assert b"\x1b" not in out
         assert b"\x07" not in out
-
-
-def wait_for_gate(repo: Path, child: "subprocess.Popen[bytes]", number: int) -> None:
-    """Until the ledger says that gates began so many times."""
-    path = repo / ".git" / "uet" / "ledger.db"
-    began = 0
-    while began < number:
-        assert child.poll() is None, child.communicate()
-        time.sleep(0.02)
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as db:
-            (began,) = db.execute("SELECT count(started_at) FROM gates").fetchone()
 
 
 def test_a_tip_that_moves_while_gates_run_is_judged_again(repo: Path) -> None:

@@ -149,7 +149,7 @@ def test_a_failed_gate_is_never_waived(repo: Path) -> None:
 
 def test_the_waiver_outlives_a_failed_gate(repo: Path) -> None:
     """`retry` waives nothing more, and forgets nothing that a person decided about these bytes."""
-    text = b"version = 1\n[gates.g]\nkind = 'custom'\nshell = 'test -e /tmp/uet-no-such || test -e ok'\n"
+    text = b"version = 1\n[gates.g]\nkind = 'custom'\nshell = 'test ! -e aux.txt || test -e ok'\n"
     commit_files(repo, {"uet.toml": text}, "gates")
     trust(repo)
     uet(repo, "submit", reserved(repo), code=1)
