@@ -109,7 +109,7 @@ def _sort(project: Project, work: _Work, lines: Sequence[journal.Line]) -> None:
             commit = line.commit or _head_of(project, line.git_dir)
             if commit is not None:
                 git_dir = os.path.realpath(line.git_dir)
-                work.reports[commit] = line._replace(git_dir=git_dir)
+                work.reports.setdefault(commit, line._replace(git_dir=git_dir))
 
 
 def _head_of(project: Project, git_dir: str) -> str | None:
