@@ -178,10 +178,6 @@ def _judging(project: Project, settings: Settings, shown: str) -> Iterator[Check
         program = "sh" if gate.shell else gate.run[0]
         if "/" not in program and process.find_program(program) is None:
             yield problem("gates", f"{gate.name}: {display.line(program)} is not on PATH")
-        unmet = [key for key in ("git", "inputs") if getattr(gate, key)]
-        if unmet:
-            text = f"{gate.name}: {' and '.join(unmet)} has no effect in this release"
-            yield note("gates", text)
     if settings.gates:
         yield from _held(settings)
 

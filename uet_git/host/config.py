@@ -91,8 +91,6 @@ class _Reader:
                 out[key] = spec.check(table[key])
             except ValueError as exc:
                 raise self.wrong((*path, key), f"`{shown}` {exc}") from None
-            if spec.later and out[key] != spec.unset:
-                raise self.wrong((*path, key), f"`{shown}` is not supported yet")
         return out
 
     def settings(self, source: str) -> Settings:
@@ -174,11 +172,19 @@ class _Reader:
             criteria = self.table(inner)
             self.known(inner, criteria, keys.CRITERIA)
             values["criteria"] = tuple(self.values(inner, criteria, keys.CRITERIA).items())
-        values.pop("coverage", None)
+            self._check_criteria(name, values)
         shell = values.pop("shell", None)
         if shell is not None:
             values |= {"run": shell, "shell": True}
         return Gate(name=name, **values)
+
+    def _check_criteria(self, name: str, values: dict[str, Any]) -> None:
+        """What a criterion looks at must be there to be looked at."""
+        for key, _ in values["criteria"]:
+            report = "coverage" if key == "min_coverage" else "junit"
+            if report not in values:
+                path = ("gates", name, "criteria", key)
+                raise self.wrong(path, f"gate `{name}` has `{key}`, which needs `{report}`")
 
     def _check_needs(self, gates: dict[str, Gate]) -> None:
         for gate in gates.values():

@@ -24,11 +24,9 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Key(NamedTuple):
-    """One key. `unset`: the only value that it may have until the product can honour another."""
+    """One key."""
 
     check: Check
-    unset: Any = None
-    later: bool = False
 
 
 def boolean(value: Any) -> bool:
@@ -93,6 +91,12 @@ def glob(value: Any) -> str:
     wrong = globs.fault(text(value))
     if wrong:
         raise ValueError(f"is the pattern {value!r}, which {wrong}")
+    return str(value)
+
+
+def cache(value: Any) -> str:
+    """A pattern of files in the gate's tree, or below its HOME."""
+    glob(value.removeprefix("~/") if isinstance(value, str) else value)
     return str(value)
 
 
@@ -171,9 +175,9 @@ QUEUE: Final[dict[str, Key]] = {
 }
 HOOKS_TABLE: Final[dict[str, Key]] = {"enforce": Key(boolean)}
 CRITERIA: Final[dict[str, Key]] = {
-    "min_coverage": Key(whole(0, 100), later=True),
-    "max_failures": Key(whole(0, 1_000_000), 0, later=True),
-    "required_tests": Key(many(text, "test names"), (), later=True),
+    "min_coverage": Key(whole(0, 100)),
+    "max_failures": Key(whole(0, 1_000_000)),
+    "required_tests": Key(many(text, "test names")),
 }
 GATE: Final[dict[str, Key]] = {
     "kind": Key(one_of(*KINDS)),
@@ -185,20 +189,27 @@ GATE: Final[dict[str, Key]] = {
     "on": Key(many(one_of(*MOMENTS), "moments", least=1)),
     "required": Key(boolean),
     "cache": Key(boolean),
-    "retries": Key(whole(0, 10), 0, later=True),
+    "retries": Key(whole(0, 10)),
+    "flaky": Key(one_of("land", "quarantine")),
     "network": Key(boolean),
     "memory": Key(whole(16, 16 * 1024 * 1024)),
     "pass_env": Key(many(variable, "variable names")),
     "inputs": Key(many(glob, "path patterns")),
     "git": Key(boolean),
     "junit": Key(inside),
-    "coverage": Key(inside, later=True),
+    "coverage": Key(inside),
+    "fixes": Key(boolean),
+    "changed": Key(boolean),
+    "caches": Key(many(cache, "path patterns")),
+    "link": Key(many(inside, "folders")),
+    "versions": Key(many(command, "commands")),
 }
 TOP: Final[dict[str, Key]] = {
     "version": Key(one),
     "sandbox": Key(one_of(*SANDBOXES)),
     "require_sandbox": Key(boolean),
     "scratch_dir": Key(absolute),
+    "scratch_mb": Key(whole(100, 100_000_000)),
 }
 TABLES: Final[dict[str, dict[str, Key]]] = {
     "policy": POLICY,

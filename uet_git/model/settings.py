@@ -59,6 +59,7 @@ class Settings:
     require_sandbox: bool = False
     enforce: bool = False  # an ordinary commit must not pass unchecked
     scratch_dir: str = ""
+    scratch_mb: int = 10_240  # of all scratch trees of a repository together; what was used last stays
     source: str = ""  # blob id of the uet.toml they came from; empty without one
 
     def rule(self, key: str) -> object | None:

@@ -14,13 +14,13 @@ _SHA256 = _PLAIN.replace("= 0", "= 1") + "[extensions]\n\tobjectformat = sha256\
 OPTIONS = ("-c", f"core.attributesFile={os.devnull}", "-c", f"core.excludesFile={os.devnull}")
 
 
-def make(folder: str, git: Git, top: str | None = None) -> Git:
+def make(folder: str, git: Git, top: str | None = None, branch: str = "refs/heads/none") -> Git:
     """Makes (or takes up again) such a directory at `folder`, for the work tree `top`; returns it as a repository.
 
     Run it with `environment(git)` and OPTIONS.
     """
     os.makedirs(os.path.join(folder, "refs"), exist_ok=True)
-    _write(os.path.join(folder, "HEAD"), "ref: refs/heads/none\n")
+    _write(os.path.join(folder, "HEAD"), f"ref: {branch}\n")
     _write(os.path.join(folder, "config"), _SHA256 if git.object_format == "sha256" else _PLAIN)
     shallow = os.path.join(git.common_dir, "shallow")
     link = os.path.join(folder, "shallow")

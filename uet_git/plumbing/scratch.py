@@ -9,6 +9,7 @@ the repository's config names can run.
 import fcntl
 import itertools
 import os
+import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from types import TracebackType
@@ -23,6 +24,11 @@ from uet_git.plumbing.removal import empty, remove_file, remove_tree
 from uet_git.plumbing.tidy import tidy
 
 _SMALL_INDEX = 1 << 20  # bytes; about 10,000 files
+_NOBODY = {
+    f"GIT_{who}_{what}": value
+    for who in ("AUTHOR", "COMMITTER")
+    for what, value in (("NAME", "uet-git"), ("EMAIL", "uet-git@localhost"), ("DATE", "@0 +0000"))
+}
 
 
 class Scratch:
@@ -86,6 +92,44 @@ class Scratch:
             else:
                 remove_tree(self.home)
                 os.makedirs(self.home, mode=0o700)
+
+    def give_git(self, tree: str) -> None:
+        """Puts a throw-away `.git` into the folder: its index and only commit are `tree`, on a branch `uet`.
+
+        It borrows the repository's objects and knows no remote, no configuration and no history, so that the same
+        tree always looks the same. Raises: GitFailed, DiskFull, IoFailed.
+        """
+        folder = os.path.join(self.path, ".git")
+        with os_errors(f"making {folder}"):
+            remove_tree(folder)
+            own = aside.make(folder, self._home, self.path, "refs/heads/uet")
+            remove_file(os.path.join(folder, "shallow"))
+            objects = os.path.join(folder, "objects")
+            os.makedirs(os.path.join(objects, "info"))
+            borrowed = [
+                self._env["GIT_OBJECT_DIRECTORY"],
+                os.path.join(self._home.common_dir, "objects"),
+            ]
+            with open(
+                os.path.join(objects, "info", "alternates"),
+                "w",
+                encoding="utf-8",
+                errors="surrogateescape",
+            ) as file:
+                file.writelines(f"{path}\n" for path in dict.fromkeys(borrowed))
+            shutil.copyfile(self._index, os.path.join(folder, "index"))
+        env = {**self._env, **_NOBODY, "GIT_OBJECT_DIRECTORY": objects}
+        made = own.run(
+            *aside.OPTIONS, "commit-tree", "-m", "The tree that is judged", tree, env=env
+        )
+        commit = made.out.decode().strip()
+        own.run(*aside.OPTIONS, "update-ref", "refs/heads/uet", commit, env=env)
+
+    def fix(self, tree: str) -> bytes:
+        """What was changed in the folder since it was filled with `tree`, as a patch; without files that are new."""
+        options = ("--binary", "--full-index", "--no-renames", "--no-ext-diff", "--no-textconv")
+        git = aside.make(self._git_dir, self._home, self.path)
+        return self._run(git, "diff", *options, tree, "--", ".")
 
     def wipe(self) -> None:
         """Removes the slot's files and index, and its home."""
@@ -163,20 +207,48 @@ class ScratchPool:
         """Takes the first free slot, as it is."""
         os.makedirs(self.base, mode=0o700, exist_ok=True)
         slots = (self._try(number) for number in itertools.count())
-        return next(slot for slot in slots if slot is not None)
+        slot = next(slot for slot in slots if slot is not None)
+        os.utime(slot.lock_fd)  # the time of its last use
+        return slot
+
+    def trim(self, most: int) -> int:
+        """Removes slots that nobody uses, those unused for longest first, until all take at most `most` bytes.
+
+        Returns how many were removed. Whoever is in use stays, however large.
+        """
+        slots = {n: _size(os.path.join(self.base, str(n))) for n in self._numbers()}
+        removed = 0
+        for number in sorted(slots, key=self._last_use):
+            if sum(slots.values()) <= most:
+                break
+            if self._remove(number):
+                slots[number] = 0
+                removed += 1
+        return removed
 
     def clear(self) -> int:
         """Removes every slot that nobody uses, and returns how many."""
-        removed = 0
+        return sum(self._remove(number) for number in self._numbers())
+
+    def _numbers(self) -> list[int]:
         names = os.listdir(self.base) if os.path.isdir(self.base) else []
-        for number in sorted(int(name) for name in names if name.isdigit()):
-            slot = self._try(number)
-            if slot is not None:
-                with slot, suppress(OSError, UetError):
-                    slot.wipe()
-                    remove_tree(os.path.join(self.base, str(number)))
-                    removed += 1
-        return removed
+        return sorted(int(name) for name in names if name.isdigit())
+
+    def _last_use(self, number: int) -> float:
+        try:
+            return os.stat(os.path.join(self.base, f"{number}.lock")).st_mtime
+        except OSError:
+            return 0.0
+
+    def _remove(self, number: int) -> bool:
+        slot = self._try(number)
+        if slot is None:
+            return False
+        with slot, suppress(OSError, UetError):
+            slot.wipe()
+            remove_tree(os.path.join(self.base, str(number)))
+            return True
+        return False
 
     def _try(self, number: int) -> Scratch | None:
         fd = os.open(os.path.join(self.base, f"{number}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
@@ -186,3 +258,16 @@ class ScratchPool:
             os.close(fd)
             return None
         return Scratch(self.base, number, fd, self._git)
+
+
+def _size(folder: str) -> int:
+    """Bytes that a folder takes on disk."""
+    total, pending = 0, [folder]
+    while pending:
+        with suppress(OSError), os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                with suppress(OSError):
+                    total += entry.stat(follow_symlinks=False).st_blocks * 512
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(entry.path)
+    return total

@@ -10,6 +10,7 @@ from uet_git.model.records import Gate, GateResult, Oid
 from uet_git.model.verdict import verdict_key
 from uet_git.plumbing import narrow
 from uet_git.project import Project
+from uet_git.queue.gate_slot import NARROWED
 
 
 class Questions:
@@ -17,7 +18,7 @@ class Questions:
 
     def __init__(self, project: Project, base: str) -> None:
         self._project = project
-        self._narrowed = os.path.join(base, "narrowed")
+        self._narrowed = os.path.join(base, NARROWED)
         self._trees: dict[tuple[Oid, tuple[str, ...]], Oid] = {}
         self._versions: dict[tuple[str, ...], str | None] = {}
 

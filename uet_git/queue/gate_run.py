@@ -123,6 +123,7 @@ class _Judging:
         self._moves: list[tuple[_Attempt, str, str, dict[str, Any]]] = []
         self._told: list[GateResult] = []
         self._guard: Guard | None = None
+        self._ran = False
 
     def results(self) -> dict[str, GateResult]:
         """Goes on until every gate has a result."""
@@ -140,6 +141,8 @@ class _Judging:
                     if not finished:
                         self._owner.listener.tick()
             self._record()
+            if self._ran:
+                self._owner.slots.trim()
         except BaseException:
             self._abandon()
             raise
@@ -248,7 +251,7 @@ class _Judging:
             if self._owner.target and self._guard is None:
                 self._guard = Guard(self._project, self._owner.target, slots.tier)
             seen = self._owner.questions.seen(gate, self._tree)
-            slot = slots.take(gate, seen, self._owner.questions.objects)
+            slot = slots.take(gate, seen, self._owner.questions.objects, self._paths)
             self._running[attempt.gate_id] = attempt, slot
             del self._starting[0]
             request = Request(
@@ -264,6 +267,7 @@ class _Judging:
             )
             self._owner.listener.started(gate.name)
             self._owner.executor.submit(request)
+            self._ran = True
 
     def _finish(self, finished: Finished) -> None:
         attempt, slot = self._running.pop(finished.attempt)
@@ -272,6 +276,8 @@ class _Judging:
                 assert finished.error is not None
                 raise finished.error
             result = replace(finished.result, gate_id=finished.attempt)
+            if attempt.gate.fixes and result.state in ("passed", "failed"):
+                result = self._with_fix(attempt, slot, result)
         changed = self._guard.differences() if self._guard is not None else []
         if changed:
             detail = f"while {_names([attempt, *(a for a, _ in self._running.values())])} ran: "
@@ -288,6 +294,21 @@ class _Judging:
             self._add(_Attempt(attempt.gate, None, attempt.tries + 1, failed_first=first))
         else:
             self._end(attempt, result)
+
+    def _with_fix(self, attempt: _Attempt, slot: Scratch, result: GateResult) -> GateResult:
+        """A fixer that found something to change did not pass; what it changed is kept beside its log."""
+        seen = self._owner.questions.seen(attempt.gate, self._tree)
+        patch = slot.fix(seen)
+        if not patch:
+            return result
+        path = result.output.removesuffix(".log") + ".patch"
+        with files.os_errors(f"writing {path}"):
+            files.write_atomic(path, patch)
+        count = patch.count(b"\ndiff --git ") + patch.startswith(b"diff --git ")
+        changed = "1 file" if count == 1 else f"{count} files"
+        said = f"it would change {changed}: uet-git gate fix {attempt.gate.name}"
+        detail = said if result.state == "passed" else f"{result.detail}; {said}"
+        return replace(result, state="failed", fix=path, detail=detail)
 
     def _ended(self, attempt: _Attempt, result: GateResult) -> None:
         self._move(
