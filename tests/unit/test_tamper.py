@@ -150,6 +150,15 @@ def test_tests_may_go_with_the_code_that_they_test() -> None:
     assert said(kept, code) != []  # the test stays, and checks less
 
 
+def test_a_line_that_moves_within_its_file_makes_up_for_no_other() -> None:
+    old = b"def test_a():\n    assert one\n    assert two\ndef test_b():\n    pass\n"
+    new = b"def test_a():\n    pass\ndef test_b():\n    assert one\n"
+    other = diff("tests/test_c.py", None, b"def test_c():\n    assert three\n")
+    assert said(diff("tests/test_a.py", old, new), other) == [
+        "it has one assertion fewer (2 go, 1 come)"
+    ]
+
+
 def test_each_file_is_told_once_and_all_are_told() -> None:
     findings = judge_tests(
         patch(diff("tests/test_a.py", PY, None), edit("tests/test_b.py", PY, ONE, b""))
