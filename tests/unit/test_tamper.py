@@ -154,7 +154,7 @@ def test_a_line_that_moves_within_its_file_makes_up_for_no_other() -> None:
     old = b"def test_a():\n    assert one\n    assert two\ndef test_b():\n    pass\n"
     new = b"def test_a():\n    pass\ndef test_b():\n    assert one\n"
     other = diff("tests/test_c.py", None, b"def test_c():\n    assert three\n")
-    assert said(diff("tests/test_a.py", old, new), other) == [
+    assert said(change("tests/test_a.py", old, new), other) == [
         "it has one assertion fewer (2 go, 1 come)"
     ]
 
