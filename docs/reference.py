@@ -48,6 +48,14 @@ VARIABLES = (
         "UET_LIMITS_KEY, UET_POLICY_KEY, UET_QUEUE_MAX_ATTEMPTS, UET_GATES_TIMEOUT",
         "Tighten a setting of `uet.toml`; lists with commas. One that loosens is refused.",
     ),
+    (
+        "UET_TRUST",
+        "Accepts gates of exactly this hash for one call ([trust.md](trust.md)); not for agents.",
+    ),
+    (
+        "XDG_STATE_HOME",
+        "Where `uet-git/trust` lies, what you accepted; else `~/.local/state`.",
+    ),
     ("XDG_CONFIG_HOME", "Where `uet-git/policy.toml` lies, your own policy; else `~/.config`."),
     (
         "UET_SANDBOX, UET_REQUIRE_SANDBOX",

@@ -6,6 +6,7 @@
 #
 # COMMAND runs in the tree, with FEEDBACK naming a file: empty the first time, then what `uet-git show --json` says of
 # the last try (the gate's output, the conflict). Run this at the top of a repository. Exit 0: it landed.
+# Gates run once a person accepted them: `uet-git trust`.
 set -eu
 
 message=${1:?"usage: agent.sh 'MESSAGE' 'COMMAND' [TRIES]"}
