@@ -223,7 +223,17 @@ def gate(found: Any) -> dict[str, Any]:
         **{"exit_code": found.exit_code, "seconds": found.duration_seconds, "detail": found.detail},
         **{"output": found.output_path, "truncated": bool(found.output_truncated)},
         **{"started_at": found.started_at, "ended_at": found.ended_at},
+        **{"purpose": found.purpose, "tier": found.tier, "cached_from": found.cached_from},
+        "results": _gate_results(found),
     }
+
+
+def _gate_results(found: Any) -> dict[str, Any] | None:
+    if found.results is None:
+        return None
+    from uet_git.ledger import documents
+
+    return documents.gate_results(found)
 
 
 def repaired(stored: StoredRepair | None) -> dict[str, Any] | None:

@@ -279,7 +279,7 @@ def gate_document(gate: GateRow) -> dict[str, Any]:
         "definition": definition,
         "criteria": {**given, "timeout_seconds": definition.get("timeout")},
         "execution": _execution(gate) if ran else None,
-        "results": _results(gate),
+        "results": gate_results(gate),
         "decision": {
             **{"passed": gate.state in _GOOD, "reason": gate.detail or ""},
             "criteria_met": (gate.results or {}).get("criteria_met", {}),
@@ -292,7 +292,7 @@ def gate_document(gate: GateRow) -> dict[str, Any]:
     }
 
 
-def _results(gate: GateRow) -> dict[str, Any] | None:
+def gate_results(gate: GateRow) -> dict[str, Any] | None:
     """What a gate's reports say, and what became of its tries; None if there is nothing."""
     kept = gate.results
     if kept is None:

@@ -139,7 +139,7 @@ class Verifier:
         if failed:
             return self._blamed(failed, tip, paths)
         for gate, result in required:
-            if result.flaky and self._holds_flaky(gate):
+            if result.flaky and holds_flaky(self._settings, gate):
                 return Stopped(Finding("gate.flaky", f"{gate.name}: {result.detail}"), Then.ASIDE)
         return None
 
@@ -169,11 +169,6 @@ class Verifier:
                 found = self._judging.judge(tip, [gate], paths=paths, purpose="base")[gate.name]
             self._base[key] = found
         return self._base[key]
-
-    def _holds_flaky(self, gate: Gate) -> bool:
-        return (gate.flaky or ("quarantine" if self._settings.preset == "strict" else "land")) == (
-            "quarantine"
-        )
 
     def release(self, candidates: Sequence["Candidate"]) -> None:
         """Gives applied candidates back to the queue; nothing was wrong with them."""
@@ -217,3 +212,9 @@ class Verifier:
         self.project.refs.move(pins)
         for candidate in candidates:
             candidate.pinned, candidate.state = False, "queued"
+
+
+def holds_flaky(settings: Settings, gate: Gate) -> bool:
+    """Whether a pass on a retry is kept for a person: as the gate says, else in preset strict."""
+    usual = "quarantine" if settings.preset == "strict" else "land"
+    return (gate.flaky or usual) == "quarantine"
