@@ -1,7 +1,7 @@
 """`python -m bench`: prints the table of bars, each contender in a fresh clone in every round, ratios of medians.
 
-`--rounds N` (default 5), `--only NAME...` (httpx redis newtonsoft conflict judge many start memory), `--folder DIR`
-(default: tmpfs). Peers run in the same round as we do; the machine's noise then hits all alike.
+`--rounds N` (default 5), `--only NAME...` (httpx redis newtonsoft conflict judge many start hooks memory),
+`--folder DIR` (default: tmpfs). Peers run in the same round as we do; the machine's noise then hits all alike.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from bench import contenders as c
+from bench.hooks import contenders, makers
 from bench.workloads import CORPORA, ENV, Corpus, copy, git, many_files, tree_of
 
 Rounds = dict[str, list[float]]
@@ -216,6 +217,27 @@ def start(table: Table) -> None:
     )
 
 
+def hooks(table: Table) -> None:
+    """Commits through our hooks against none, prek and pre-commit, each manager in a repository of its own."""
+    small = contenders(table.folder / "small", c.UET, 10, 1)
+    again = {name: r for name, r in small.items() if name in ("none", "uet")}
+    found = table.run(makers(again, again=True))
+    what = "commit with hooks, verdict cached | without hooks"
+    table.row(what, found["uet"], found["none"], 2.0, "1.7 x", "ms")
+    found = table.run(makers(small))
+    for name, bar, goal in (("prek", 2.0, "1.3 x"), ("pre-commit", 0.35, "")):
+        if name in found:
+            what = f"commit, one no-op gate, small repository | {name}"
+            table.row(what, found["uet"], found[name], bar, goal, "ms")
+    table.row("  the same | without hooks", found["uet"], found["none"], None, "", "ms")
+    large = contenders(table.folder / "large", c.UET, 5_000, 200, 40)
+    found = table.run(makers(large))
+    what = "commit, 5,000 files, 200 staged, 40 unstaged"
+    if "prek" in found:
+        table.row(f"{what} | prek", found["uet"], found["prek"], 1.3, "", "ms")
+    table.row(f"{what} | without hooks", found["uet"], found["none"], None, "", "ms")
+
+
 def memory(table: Table) -> None:
     """Peak memory of the largest series (19 MB mbox)."""
     corpus = Corpus("newtonsoft", table.folder)
@@ -240,6 +262,7 @@ ROWS: dict[str, Callable[[Table], None]] = {
     "judge": judge,
     "many": many,
     "start": start,
+    "hooks": hooks,
     "memory": memory,
 }
 
@@ -256,7 +279,7 @@ def main() -> int:
     )
     if not CORPORA.is_dir():
         print(f"the real patch series are not here ({CORPORA}); set UET_CORPORA", file=sys.stderr)
-        given.only = [name for name in given.only if name in ("many", "start")]
+        given.only = [name for name in given.only if name in ("many", "start", "hooks")]
     folder = Path(tempfile.mkdtemp(prefix="uet-bench-", dir=base))
     (folder / "more").mkdir()
     try:

@@ -11,14 +11,18 @@ if [ -d "$there/running" ]; then
   } 2>/dev/null
   own=${XDG_CONFIG_HOME:-$HOME/.config}/uet-git/policy.toml
   if [ -z "${UET_SKIP-}${UET_PRESET-}" ] && [ ! -e "$there/landing" ] && [ ! "$own" -nt "$there/epoch" ]; then
+    hit() {
+      printf 'hit %s %s %s %s %s\n' "$PPID" "$tree" "$base" "$config" "$gitdir" >>"$there/journal" && exit 0
+    }
     {
       read -r epoch <"$there/epoch" && tree=$(git write-tree) && {
+        head_of
+        [ "$head" != - ] && read -r base config <"$there/ok/$tree-$head-$epoch" && hit
         base=$(git rev-parse 'HEAD^{tree}' HEAD:uet.toml)
         config=${base##*[!0-9a-f]}
         base=${base%%[!0-9a-f]*}
         [ "${#config}" = "${#tree}" ] && [ "$config" != "$base" ] || config=none
-        read -r known <"$there/ok/$tree-$config-$epoch" && { [ "$known" = "$base" ] || [ "$tree" = "$base" ]; } &&
-          printf 'hit %s %s %s %s %s\n' "$PPID" "$tree" "$base" "$config" "$gitdir" >>"$there/journal" && exit 0
+        read -r known _ <"$there/ok/$tree-$config-$epoch" && { [ "$known" = "$base" ] || [ "$tree" = "$base" ]; } && hit
       }
     } 2>/dev/null
   fi

@@ -43,3 +43,11 @@ chained() {
     *) "$0.uet-legacy" "$@" ;;
   esac
 }
+
+# The commit of HEAD, without a process; `-` where its ref is no file of its own.
+head_of() {
+  head=
+  read -r head <"$gitdir/HEAD"
+  case $head in 'ref: '*) ref=${head#ref: } head= && read -r head <"$home/../$ref" ;; esac
+  case $head in '' | *[!0-9a-f]*) head=- ;; esac
+}

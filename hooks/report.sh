@@ -5,10 +5,7 @@ code=$?
 # One line; the next command of uet-git ties the commit to its entry.
 if [ -d "$there/running" ]; then
   {
-    head=
-    read -r head <"$gitdir/HEAD"
-    case $head in 'ref: '*) ref=${head#ref: } head= && read -r head <"$home/../$ref" ;; esac
-    case $head in '' | *[!0-9a-f]*) head=- ;; esac
+    head_of
     printf '%s %s %s %s\n' "$me" "$PPID" "$head" "$gitdir" >>"$there/journal"
   } 2>/dev/null
   if [ -e "$there/drain-$me" ] && [ -x "$python" ] && [ -r "$entry" ]; then

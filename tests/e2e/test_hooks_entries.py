@@ -345,9 +345,11 @@ def test_what_a_hook_reads_of_a_marker_is_no_evidence(tmp_path: Path) -> None:
     edit(repo, "a", b"bad\n")
     git(repo, "add", "a")
     tree = git(repo, "write-tree").decode().strip()
-    (old,) = (home / "ok").iterdir()
-    base = git(repo, "rev-parse", "HEAD^{tree}").decode()
-    (home / "ok" / "-".join([tree, *old.name.split("-")[1:]])).write_text(base)
+    epoch = (home / "epoch").read_text().strip()
+    base = git(repo, "rev-parse", "HEAD^{tree}").decode().strip()
+    for name in ("HEAD", "HEAD:uet.toml"):
+        key = git(repo, "rev-parse", name).decode().strip()
+        (home / "ok" / f"{tree}-{key}-{epoch}").write_text(f"{base} {key}\n")
     assert run(repo, "commit", "-qm", "forged").code == 0
     assert kind(repo) == "unverified"
     sound(repo)

@@ -72,13 +72,14 @@ class HookHome:
         """The epoch that a verdict is noted under: ask before it is looked for. Empty without one."""
         return _read(self._of("epoch")).strip()
 
-    def mark(self, tree: str, config: str, epoch: str, base: str) -> None:
-        """Notes that a tree passed on a base; a full disk takes the note, not the verdict."""
+    def mark(self, tree: str, config: str, epoch: str, base: str, head: str) -> None:
+        """Notes that a tree passed on a base, the tree of commit `head`; a full disk takes the note, not the verdict."""
         if not epoch:
             return
         with suppress(OSError):
-            with open(self._of("ok", f"{tree}-{config}-{epoch}"), "w", encoding="ascii") as file:
-                file.write(base + "\n")
+            for key in filter(None, (config, head)):
+                with open(self._of("ok", f"{tree}-{key}-{epoch}"), "w", encoding="ascii") as file:
+                    file.write(f"{base} {config}\n")
             self._prune(epoch)
 
     def _prune(self, epoch: str) -> None:

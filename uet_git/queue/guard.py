@@ -157,7 +157,7 @@ class _Guard:
             return self._moved(entry, run)
         self._record(entry, staged, run, since, verdict)
         if verdict.passed:
-            project.hook_home.mark(tree, staged.config, epoch, base)
+            project.hook_home.mark(tree, staged.config, epoch, base, tip or "")
             return GO
         return self._gates_refuse(entry, verdict, may_block=may_block)
 
