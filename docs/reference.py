@@ -43,6 +43,7 @@ EXITS = (
 VARIABLES = (
     ("UET_ORIGIN", "The tool that acts, as `--origin` would name it: the actor is `agent:NAME`."),
     ("CI", "`true` or `1` without an origin: the actor is `ci:NAME`."),
+    ("UET_SKIP", "Gates that a hook leaves out, with commas; recorded. Only hooks read it."),
     ("UET_PRESET", "Judge by this preset at least, as `--preset` does."),
     (
         "UET_LIMITS_KEY, UET_POLICY_KEY, UET_QUEUE_MAX_ATTEMPTS, UET_GATES_TIMEOUT",

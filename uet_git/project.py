@@ -80,6 +80,7 @@ class Project:
         self._origin = origin or process.variable("UET_ORIGIN")
         self._ledger: Ledger | None = None
         self._settings: dict[str, Settings] = {}
+        self._written: dict[str, Settings] = {}
         self._flags: dict[str, object] = {}
         self.patience: float | None = None  # seconds to wait for other writers; None: for ever
 
@@ -319,9 +320,11 @@ class Project:
         """The settings as a `uet.toml` says them, nothing laid over; those of none without one. Raises: ConfigError."""
         if not blob:
             return _UNCONFIGURED
-        from uet_git.host import config
+        if blob not in self._written:
+            from uet_git.host import config
 
-        return config.parse_toml(self.objects.blob(blob), blob)
+            self._written[blob] = config.parse_toml(self.objects.blob(blob), blob)
+        return self._written[blob]
 
     def _tightened(self, settings: Settings) -> Settings:
         if not self._flags and not process.any_variable(_TIGHTENING):

@@ -59,8 +59,15 @@ class Settings:
     require_sandbox: bool = False
     enforce: bool = False  # an ordinary commit must not pass unchecked
     scratch_dir: str = ""
-    scratch_mb: int = 10_240  # of all scratch trees of a repository together; what was used last stays
+    scratch_mb: int = (
+        10_240  # of all scratch trees of a repository together; what was used last stays
+    )
     source: str = ""  # blob id of the uet.toml they came from; empty without one
+
+    @property
+    def has_rules(self) -> bool:
+        """Whether the policy is more than the safety rules."""
+        return self.preset != "open" or bool(self.policy or self.phases)
 
     def rule(self, key: str) -> object | None:
         """One key of [policy], None where it is not set."""

@@ -73,7 +73,7 @@ class HookHome:
         return _read(self._of("epoch")).strip()
 
     def mark(self, tree: str, config: str, epoch: str, base: str, head: str) -> None:
-        """Notes that a tree passed on a base, the tree of commit `head`; a full disk takes the note, not the verdict."""
+        """Notes that a tree passed on a base, that of commit `head`; a full disk takes the note, not the verdict."""
         if not epoch:
             return
         with suppress(OSError):

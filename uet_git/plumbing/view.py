@@ -1,6 +1,6 @@
 """The paths of one tree: what lies at a path, and what stands in its way."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from uet_git.model.records import GITLINK, TREE
 from uet_git.plumbing.objects import Objects
@@ -27,6 +27,15 @@ class View:
         )
         self._folders[path] = found
         return found
+
+    def names(self, path: bytes) -> Collection[bytes]:
+        """The names in the directory at `path`; none if there is no such directory."""
+        tree = self.folder(path)
+        return () if tree is None else tree.places.number.keys()
+
+    def look_up(self, path: bytes) -> TreeEntry:
+        """Mode and id of what lies at `path`; (0, "") if nothing does."""
+        return self.entry(path) or (0, "")
 
     def entry(self, path: bytes) -> TreeEntry | None:
         """Mode and id of what lies at `path`, directories included."""

@@ -3,17 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from uet_git.gates import run as gate_run
 from uet_git.host import process
 from uet_git.ledger.handmade import RUNG
-from uet_git.model import display, patchfile, paths, treechange
+from uet_git.model import display, paths, treechange
 from uet_git.model.entry import Entry
 from uet_git.model.records import Composed, Finding, Gate, GateResult, Oid, Patch
 from uet_git.model.settings import Settings
-from uet_git.plumbing import aside
-from uet_git.plumbing.trees import Composer
+from uet_git.plumbing.view import View
 from uet_git.project import Project
-from uet_git.queue import handmade, stage, validate
+from uet_git.queue import handmade
 from uet_git.queue.handmade import Staged
 from uet_git.queue.options import Given
 from uet_git.queue.progress import GateListener
@@ -46,6 +44,10 @@ class Verdict:
 
 def blocking(findings: Sequence[Finding]) -> list[Finding]:
     """The findings that refuse a commit, the gravest first; empty if none does."""
+    if not findings:
+        return []
+    from uet_git.queue import validate
+
     code = validate.blocking(findings)
     if code is None:
         return []
@@ -55,15 +57,15 @@ def blocking(findings: Sequence[Finding]) -> list[Finding]:
 
 def policy(project: Project, settings: Settings, staged: Staged) -> list[Finding]:
     """Safety and policy on what is staged. The caps on patches do not hold: nothing has to be read from a patch."""
-    view = Composer(project.objects, settings.limits).view(Oid(staged.base))
+    view = View(project.objects, staged.base)
     safety = paths.judge_changes(
         staged.changes,
         settings.limits,
-        lookup=stage.lookup(view),
-        names=stage.names(view),
+        lookup=view.look_up,
+        names=view.names,
         read_blob=project.objects.blob,
     )
-    if not validate.has_rules(project, settings) or not staged.changes:
+    if not staged.changes or not (settings.has_rules or project.user_policy is not None):
         return list(safety)
     from uet_git.queue.judge import Judge
 
@@ -76,6 +78,9 @@ def policy(project: Project, settings: Settings, staged: Staged) -> list[Finding
 
 def _patch(project: Project, settings: Settings, staged: Staged) -> Patch:
     """The staged change as a patch; without its content where it is larger than what the project looks at."""
+    from uet_git.model import patchfile
+    from uet_git.plumbing import aside
+
     done = project.git.run(
         *aside.OPTIONS, "diff-tree", "-r", "-p", *_DIFF, staged.base, staged.tree
     )
@@ -119,12 +124,13 @@ def run(
     say: Callable[[str], None],
 ) -> Verdict:
     """Runs the gates that belong to pre-commit on the staged tree, in a scratch tree."""
-    gates = gate_run.for_moment(settings.gates, MOMENT)
-    if not gates:
+    if not any(MOMENT in gate.on for gate in settings.gates):
         return Verdict(passed=True)
+    from uet_git.gates import run as gate_run
     from uet_git.queue import trust
     from uet_git.queue.gate_run import TreeGates
 
+    gates = gate_run.for_moment(settings.gates, MOMENT)
     withheld = trust.withheld(project, staged.target, settings, MOMENT)
     if withheld is not None:
         how = display.command(trust.next_command(project, staged.target))

@@ -18,10 +18,9 @@ from uet_git.model.entry import Entry, StoredPatch
 from uet_git.model.reasons import REASONS, Gravity
 from uet_git.model.records import Finding, TreeChange
 from uet_git.project import Project
-from uet_git.queue import validate
 
 ORIGIN = {"tool_id": "hook"}
-_WAY = ("created", "validated", "queued", "applied", "verified", "committed")
+_SOUND = {"format_ok": 1, "scope_ok": 1, "constraints_ok": 1}
 
 
 class Staged(NamedTuple):
@@ -100,7 +99,7 @@ def _add(
 
 def to_applied(write: Writer, entry_id: str, state: str, staged: Staged, run: str) -> None:
     """Walks an entry that is created or quarantined to applied."""
-    marks = validate.flags(())
+    marks = _SOUND
     composed = {"tree": staged.tree, "rung": RUNG, "attempts": 1}
     clear = {"reason": None, "detail": None}
     moves = [
@@ -114,6 +113,8 @@ def to_applied(write: Writer, entry_id: str, state: str, staged: Staged, run: st
 
 def refuse(write: Writer, entry_id: str, state: str, findings: Sequence[Finding], run: str) -> str:
     """Moves an entry to where its gravest finding says; returns that finding's code."""
+    from uet_git.queue import validate
+
     code = (
         validate.blocking(findings) or findings[0].code
     )  # a gate that could not run is no pass either

@@ -1,6 +1,6 @@
 """stage: composes an entry's patch on a tree and judges what would really change (DESIGN 7, 8)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -12,7 +12,6 @@ from uet_git.model.records import Composed, Conflict, Finding, Oid, Patch
 from uet_git.model.settings import Settings
 from uet_git.plumbing import fallback
 from uet_git.plumbing.trees import RUNG, Composer
-from uet_git.plumbing.view import View
 from uet_git.project import Project
 from uet_git.queue import validate
 from uet_git.queue.options import given_of
@@ -170,7 +169,7 @@ class Stager:
 
     def through_links(self, tree: Oid, patch: Patch) -> list[Finding]:
         """Paths of a patch that lead through links of the tree, which is why it does not fit."""
-        return paths.judge_base_links(patch, lookup(self.composer.view(tree)))
+        return paths.judge_base_links(patch, self.composer.view(tree).look_up)
 
     def safety(self, tree: Oid, composed: Composed) -> Sequence[Finding]:
         """The second judge: the difference between the trees."""
@@ -178,8 +177,8 @@ class Stager:
         return paths.judge_changes(
             composed.changes,
             self.settings.limits,
-            lookup=lookup(view),
-            names=names(view),
+            lookup=view.look_up,
+            names=view.names,
             read_blob=self.project.objects.blob,
         )
 
@@ -191,18 +190,3 @@ class Stager:
     def _not_waived(entry: Entry, findings: Sequence[Finding]) -> tuple[Finding, ...]:
         waived = entry.waived or ()
         return tuple(f for f in findings if f.code not in waived)
-
-
-def lookup(view: View) -> paths.Lookup:
-    """Mode and id of a path of a tree, for the judges of paths."""
-    return lambda path: view.entry(path) or (0, "")
-
-
-def names(view: View) -> paths.Names:
-    """The names in a folder of a tree, for the judges of paths."""
-
-    def below(folder: bytes) -> Collection[bytes]:
-        tree = view.folder(folder)
-        return () if tree is None else tree.places.number.keys()
-
-    return below

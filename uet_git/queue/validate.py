@@ -69,8 +69,7 @@ def _judged_scope(patch: Patch, scope: Sequence[str]) -> list[Finding]:
 
 def has_rules(project: Project, settings: Settings) -> bool:
     """Whether a layer that holds for every patch has a rule; known without loading the rules' code."""
-    plain = settings.preset == "open" and not settings.policy and not settings.phases
-    return not plain or project.user_policy is not None
+    return settings.has_rules or project.user_policy is not None
 
 
 def has_own_rules(origin: Mapping[str, Any] | None, scope: Mapping[str, Any] | None) -> bool:
