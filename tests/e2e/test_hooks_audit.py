@@ -180,7 +180,10 @@ def test_each_operation_has_its_class(operation, expected: str, repo: Path) -> N
     good = expected in ("queue", "hook")
     if operation not in (do_merge, do_merge_with_conflict):  # the other side came past the hooks
         assert ran.code == (0 if good else 1), ran.said
-    sound(repo)
+    if "forge" in operation.__name__:
+        assert b"forged_trailer" in uet(repo, "fsck", code=1).out
+    else:
+        sound(repo)
 
 
 def test_it_does_not_matter_when_one_looks(repo: Path) -> None:

@@ -23,7 +23,7 @@ def saw(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def repo(tmp_path: Path, saw: Path) -> Path:
-    look = f"{{ echo $UET_TREE; find . -type f | sort | xargs -r grep -H ^; }} >{saw}"
+    look = f"{{ echo $UET_TREE; find . -type f -print0 | sort -z | xargs -0 -r grep -H ^; }} >{saw}"
     files = {"b": b"b\n", "sub/c": b"c\n", ".gitignore": b"ignored\n"}
     return hooked(tmp_path / "repo", {"uet.toml": gate(look), **files})
 
