@@ -147,6 +147,9 @@ class _GitHeader:
         ]
         if len(ops) > 1:
             raise self.refused(" and ".join(ops))
+        for kind in ("rename", "copy"):
+            if f"{kind}_to" in self.fields and f"{kind}_from" not in self.fields:
+                raise self.refused(f"`{kind} from` is missing")
         op = ops[0] if ops else "modify"
         old, new = self._moved(op) if op in ("rename", "copy") else self._one_name(op)
         header = Header(op, old, new, self.end)
@@ -168,8 +171,6 @@ class _GitHeader:
         return old, new
 
     def _one_name(self, op: str) -> tuple[bytes | None, bytes | None]:
-        if any(f"{kind}_to" in self.fields for kind in ("rename", "copy")):
-            raise self.refused("`from` is missing")
         name = quoting.name_of_git_line(self.line)
         if "old" in self.fields:
             old, new = self._named("old"), self._named("new")

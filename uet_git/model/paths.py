@@ -32,6 +32,7 @@ ReadBlob = Callable[[str], bytes]
 KNOWN_MODES: Final = frozenset({REGULAR, EXECUTABLE, SYMLINK, GITLINK})
 _PLAIN_MODES: Final = frozenset({None, 0, REGULAR, EXECUTABLE})
 _FORMAT: Final = 0o170000
+_LONGEST: Final = 4096
 _MAKES: Final = frozenset({"add", "rename", "copy"})
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]")
 _RESERVED: Final = rb"(?i:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)(?:[0-9]|\xc2[\xb9\xb2\xb3]))"
@@ -137,7 +138,9 @@ def _shown(path: bytes) -> str:
 
 
 def _folders(path: bytes) -> Iterator[bytes]:
-    """The folders above a path, from the top: a, a/b for a/b/c."""
+    """The folders above a path, from the top: a, a/b for a/b/c. Of one that is refused for its length: none."""
+    if len(path) > _LONGEST:
+        return
     at = path.find(b"/")
     while at > 0:
         yield path[:at]

@@ -1,10 +1,17 @@
 """The paths of one tree: what lies at a path, and what stands in its way."""
 
+<<<<<<< worktree
+from collections.abc import Sequence
+from typing import Final
+=======
 from collections.abc import Collection, Sequence
+>>>>>>> hooks
 
 from uet_git.model.records import GITLINK, TREE
 from uet_git.plumbing.objects import Objects
 from uet_git.plumbing.tree import Tree, TreeEntry
+
+_DEEP: Final = 100
 
 
 class View:
@@ -21,6 +28,8 @@ class View:
         """The directory at `path` (empty: the root), None if there is none."""
         if path in self._folders:
             return self._folders[path]
+        if path.count(b"/") > _DEEP:
+            return self._deep_folder(path)
         entry = self.entry(path)
         found = (
             self._objects.tree_object(entry[1]) if entry is not None and entry[0] == TREE else None
@@ -28,6 +37,17 @@ class View:
         self._folders[path] = found
         return found
 
+<<<<<<< worktree
+    def _deep_folder(self, path: bytes) -> Tree | None:
+        """The same for a path of any depth, from the top and no further than there is something."""
+        tree = self._folders[b""]
+        for name in path.split(b"/"):
+            entry = None if tree is None else tree.find(name)
+            if entry is None or entry[0] != TREE:
+                return None
+            tree = self._objects.tree_object(entry[1])
+        return tree
+=======
     def names(self, path: bytes) -> Collection[bytes]:
         """The names in the directory at `path`; none if there is no such directory."""
         tree = self.folder(path)
@@ -36,6 +56,7 @@ class View:
     def look_up(self, path: bytes) -> TreeEntry:
         """Mode and id of what lies at `path`; (0, "") if nothing does."""
         return self.entry(path) or (0, "")
+>>>>>>> hooks
 
     def entry(self, path: bytes) -> TreeEntry | None:
         """Mode and id of what lies at `path`, directories included."""

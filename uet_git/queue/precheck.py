@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from uet_git.model import mail as mails
 from uet_git.model.policy import Effective
+from uet_git.model.reasons import REASONS, Gravity
 from uet_git.model.records import Conflict, Finding, Mail, Patch
 from uet_git.plumbing import fallback
 from uet_git.project import Project
@@ -15,7 +16,8 @@ from uet_git.queue.stage import Stager
 
 
 class Checked(NamedTuple):
-    """One patch. `applies` is None if it could not even be read; `findings` hold notes and conflicts too."""
+    """One patch; `findings` hold notes and conflicts too. `applies` is None if it was not tried: it cannot be read, or
+    is refused as it stands."""
 
     source: str
     mail: Mail
@@ -63,7 +65,9 @@ class _Bench:
         scope = validate.patterns_of(self.options.whole_scope)
         judged = validate.judge(piece, limits, width, scope)
         patch, findings = judged.patch, list(judged.findings)
-        if not patch.changes:
+        if not patch.changes or _is_refused(
+            findings
+        ):  # the queue does not look at its result either
             return Checked(name, judged.mail, patch, None, tuple(findings))
         given = self.options.given(judged.mail.message)
         piece_id = hashlib.sha256(piece).hexdigest()
@@ -82,3 +86,7 @@ class _Bench:
         bench.follow(self.tree, result.tree, name, piece_id, patch)
         self.tree = result.tree
         return Checked(name, judged.mail, patch, True, tuple(dict.fromkeys(findings)))
+
+
+def _is_refused(findings: Sequence[Finding]) -> bool:
+    return any(REASONS[f.code].gravity == Gravity.DROPPED for f in findings)
