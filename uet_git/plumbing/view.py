@@ -1,11 +1,7 @@
 """The paths of one tree: what lies at a path, and what stands in its way."""
 
-<<<<<<< worktree
-from collections.abc import Sequence
-from typing import Final
-=======
 from collections.abc import Collection, Sequence
->>>>>>> hooks
+from typing import Final
 
 from uet_git.model.records import GITLINK, TREE
 from uet_git.plumbing.objects import Objects
@@ -37,7 +33,6 @@ class View:
         self._folders[path] = found
         return found
 
-<<<<<<< worktree
     def _deep_folder(self, path: bytes) -> Tree | None:
         """The same for a path of any depth, from the top and no further than there is something."""
         tree = self._folders[b""]
@@ -47,7 +42,7 @@ class View:
                 return None
             tree = self._objects.tree_object(entry[1])
         return tree
-=======
+
     def names(self, path: bytes) -> Collection[bytes]:
         """The names in the directory at `path`; none if there is no such directory."""
         tree = self.folder(path)
@@ -56,7 +51,6 @@ class View:
     def look_up(self, path: bytes) -> TreeEntry:
         """Mode and id of what lies at `path`; (0, "") if nothing does."""
         return self.entry(path) or (0, "")
->>>>>>> hooks
 
     def entry(self, path: bytes) -> TreeEntry | None:
         """Mode and id of what lies at `path`, directories included."""
