@@ -291,6 +291,5 @@ def test_a_signal_in_the_middle_loses_nothing(name: str, tmp_path: Path) -> None
     assert (did.code, did.ours) == (0, [])
     assert git(repo, "show", "HEAD:sub/c") == b"c\nstaged\n"
     assert kind(repo) == "hook"
-    uet(repo, "apply")
     assert all(r["state"] != "running" for r in uet(repo, "run", "list", "--json").document)
     uet(repo, "fsck")

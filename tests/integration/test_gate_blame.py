@@ -188,7 +188,9 @@ def test_a_flaky_pass_can_be_kept_for_a_person(repo: Path) -> None:
     ("preset", "flaky_key", "kept"),
     [("open", "", False), ("standard", "", False), ("strict", "", True), ("strict", "land", False)],
 )
-def test_strict_keeps_a_flaky_pass_unless_the_gate_says_otherwise(preset: str, flaky_key: str, kept: bool) -> None:
+def test_strict_keeps_a_flaky_pass_unless_the_gate_says_otherwise(
+    preset: str, flaky_key: str, kept: bool
+) -> None:
     settings = Settings(preset=preset)
     assert holds_flaky(settings, Gate("g", ("x",), flaky=flaky_key)) is kept
 

@@ -4,7 +4,7 @@ What to do is a pure function of the open intents and where the branches are (DE
 """
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from uet_git.host import files, process
@@ -31,7 +31,8 @@ class Recovered(NamedTuple):
 def needed(project: Project, run: str = "") -> bool:
     """Whether a killed process left something; cheap, and takes no lock. `run` is the caller's own."""
     ledger = project.ledger
-    return bool(ledger.open_landings() or _stranded(project) or set(_dead_runs(project)) - {run})
+    dead = set(_dead_runs(project, hooks=False)) - {run}
+    return bool(ledger.open_landings() or _stranded(project) or dead)
 
 
 def recover(
@@ -53,7 +54,7 @@ def recover(
         landed, left = landed + count, left + paths
         requeued += 0 if count else len(landing.commits)
     requeued += _requeue_stranded(project, run)
-    _close_dead(project, run)
+    close_dead(project, _dead_runs(project), run)
     _drop_pins(project)
     if landed or requeued:
         notice(f"a landing was cut short: {landed} finished, {requeued} queued again")
@@ -66,7 +67,11 @@ def _sweep(project: Project, run: str) -> None:
     """Removes locks that were left outside of a landing, each with its event."""
     from uet_git.plumbing.stalelocks import sweep
 
-    dead = [project.ledger.runs.get(run_id) for run_id in _dead_runs(project) if run_id != run]
+    dead = [
+        project.ledger.runs.get(run_id)
+        for run_id in _dead_runs(project, hooks=False)
+        if run_id != run
+    ]
     began = min((_epoch(r.created_at) for r in dead if r is not None), default=None)
     removed = sweep(project.git, began)
     if removed:
@@ -146,19 +151,26 @@ def _requeue_stranded(project: Project, run: str) -> int:
     return len(entries)
 
 
-def _dead_runs(project: Project) -> list[str]:
-    """Runs whose process is gone; the first event of a run names it."""
+def dead_hooks(project: Project) -> list[str]:
+    """Runs of hooks whose process is gone."""
+    return [r for r in _dead_runs(project) if r not in _dead_runs(project, hooks=False)]
+
+
+def _dead_runs(project: Project, *, hooks: bool = True) -> list[str]:
+    """Runs whose process is gone; the first event of a run names it. Those of `hooks` move no branch."""
     dead = []
     for run in project.ledger.runs.unfinished():
+        if run.kind == "hook" and not hooks:
+            continue
         pid, boot = project.ledger.process_of(run.run_id)
         if not files.pid_alive(pid, boot):
             dead.append(run.run_id)
     return dead
 
 
-def _close_dead(project: Project, run: str) -> None:
-    """Runs and gates of dead processes end as failed and canceled."""
-    dead = [r for r in _dead_runs(project) if r != run]
+def close_dead(project: Project, runs: Sequence[str], run: str = "") -> None:
+    """Runs and gates of dead processes end as failed and canceled; `run` is the caller's own. Raises: StaleMove."""
+    dead = [r for r in runs if r != run]
     if not dead:
         return
     for pid, boot in map(project.ledger.process_of, dead):

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from uet_git.errors import MissingObject, UetError
+from uet_git.errors import MissingObject, StaleMove, UetError
 from uet_git.ledger.handmade import HookEntry
 from uet_git.ledger.ledger import Writer
 from uet_git.model import commitobject, journal
@@ -58,6 +58,7 @@ def up(project: Project, *, look: bool = True) -> None:
     ledger = project.ledger
     if ledger.read_only:
         return
+    _close_dead(project)
     position = ledger.meta(_POSITION) or ""
     found = project.hook_home.unread(position)
     open_ = ledger.handmade.open_entries()
@@ -76,6 +77,16 @@ def up(project: Project, *, look: bool = True) -> None:
         if work.position != position:
             write.set_meta(_POSITION, work.position)
     project.hook_home.begin_anew(work.position)
+
+
+def _close_dead(project: Project) -> None:
+    """Ends the runs of hooks that were killed, with whatever their gates left running."""
+    if not any(run.kind == "hook" for run in project.ledger.runs.unfinished()):
+        return
+    from uet_git.queue import recover
+
+    with suppress(StaleMove):  # another process did it just now
+        recover.close_dead(project, recover.dead_hooks(project))
 
 
 def quietly(project: Project, *, look: bool = True) -> None:
