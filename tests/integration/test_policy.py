@@ -11,6 +11,7 @@ from tests.builders import commit_files, diff, git, mail, make_repo
 from tests.product import entries, entry, head, snapshot, uet
 
 AWS = b"AKIA" + b"Z7Q2LMXW3RT5YKBD"
+OTHER = b"AKIA" + b"Y8Q2LMXW3RT5YKBE"
 A = b"one = 1\ntwo = 2\nthree = 3\n"
 TEST = b"def test_one():\n    assert one == 1\n    assert two == 2\n"
 FILES = {
@@ -60,6 +61,7 @@ STANDARD = {
     "a secret in a copy": ((COPY,), "content.secret"),
     "a secret in a rename": ((MOVE,), "content.secret"),
     "a line with a secret that stays": ((diff("old.txt", FILES["old.txt"], b"k = '" + AWS + b"'\n"),), None),
+    "another secret in its place": ((diff("old.txt", FILES["old.txt"], b"key = '" + OTHER + b"'\n"),), "content.secret"),
     "a secret beside": ((diff("old.txt", FILES["old.txt"], b"k2 = 1\n" + FILES["old.txt"]),), None),
     "bidi": ((diff("b.py", None, "x = 1  # \u202e\n".encode()),), "content.bidi"),
     "invisible": ((diff("b.py", None, "x\u200b = 1\n".encode()),), "content.invisible"),
@@ -80,7 +82,9 @@ def test_standard(repo: Path, diffs: tuple[bytes, ...], reason: str | None) -> N
     )
     if reason is not None:
         assert snapshot(repo) == before
-        assert AWS.decode() not in json.dumps(found["findings"])
+        said = json.dumps(found["findings"])
+        assert AWS.decode() not in said
+        assert OTHER.decode() not in said
 
 
 def test_notes_are_recorded_and_stop_nothing(repo: Path) -> None:

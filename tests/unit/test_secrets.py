@@ -113,6 +113,15 @@ def test_the_rules_are_those_of_the_library() -> None:
     assert there == {*secrets.RULES.values()} | left_out
 
 
+@pytest.mark.parametrize("between", ["\n", "\n+", "'\n+key = '", " ", ", "])
+def test_a_secret_hides_no_other_one(between: str) -> None:
+    """However far from the first: on the next line, or further on in a line that is looked at in pieces."""
+    one, two = "AKIAZ7Q2LMXW3RT5YKBD", "AKIAY8Q2LMXW3RT5YKBE"
+    for far in (*range(3), *range(40, 80), *range(760, 830)):
+        hits, _ = secrets.scan(f"-key = '{one}{' ' * far}{between}{two}'\n".encode())
+        assert [h.value for h in hits] == [one, two], far
+
+
 HOSTILE = {
     "a run": b"A" * 2_000_000,
     "jwt heads": b"eyJ" * 600_000,

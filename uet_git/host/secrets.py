@@ -60,6 +60,8 @@ _MASK: Final = bytes(
 )
 _NEAR = 60
 _BEFORE, _AFTER = 200, 800
+_LONGEST = 300
+"""Where a piece ends inside of a line, so many bytes at its end are looked at again."""
 
 
 class Hit(NamedTuple):
@@ -84,13 +86,15 @@ def scan(text: bytes) -> tuple[list[Hit], bool]:
     if not places:
         return [], False
     hits: dict[tuple[str, int], Hit] = {}
-    end = -1
+    end, ended = -1, True
     for at in sorted(places)[:PLACES]:
-        if at < end:
+        if at < end - (0 if ended else _LONGEST):
             continue
         start = max(text.rfind(b"\n", 0, at) + 1, at - _BEFORE)
         stop = text.find(b"\n", at)
-        end = min(len(text) if stop < 0 else stop, at + _AFTER)
+        stop = len(text) if stop < 0 else stop
+        end = min(stop, at + _AFTER)
+        ended = end == stop
         piece = text[start:end].decode("latin-1")
         for kind, pattern in _patterns():
             for found in pattern.finditer(piece):
@@ -121,6 +125,8 @@ def _places(text: bytes) -> list[int]:
             found = _TOKEN.search(text, max(0, at - _NEAR), end + _NEAR)
             if found:
                 places.append(found.start())
+                if text.find(b"\n", found.start(), at) >= 0:
+                    places.append(at)  # what was found is another one, on a line before
             if text[end : end + 1] in (b".", b"=") and (jwt := text.find(b"eyJ", at, end)) >= 0:
                 places.append(max(jwt, end - _AFTER // 2))
         at = mask.find(_RUN, end)
