@@ -56,6 +56,14 @@ CALLS: dict[str, list[tuple[tuple[str, ...], str]]] = {
         (("hook", "uninstall", "--dry-run"), "hook_change.v1"),
     ],
     "audit": [(("audit",), "audit.v1"), (("audit", "main"), "audit.v1")],
+    "gate": [
+        (("gate", "list"), "gate_list.v1"),
+        (("gate", "run"), "gate_run.v1"),
+        (("gate", "run", "--staged", "--no-cache"), "gate_run.v1"),
+        (("gate", "log", "3"), "gate_log.v1"),
+        (("gate", "log", "1", "g"), "gate_log.v1"),
+        (("gate", "fix"), "gate_fix.v1"),
+    ],
     "policy": [
         (("policy", "show"), "patch_policy.v1"),
         (("policy", "check", "../new.patch", "4"), "policy_check.v1"),

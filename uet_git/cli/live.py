@@ -35,6 +35,8 @@ class Live(Listener):
         self.total = 0
         self._began = time.monotonic()
         self._entry_began = self._began
+        self._gates: dict[str, float] = {}
+        self._trying: Entry | None = None
 
     def starting(self, entries: list[Entry]) -> None:
         """Says what is about to land; a bare `apply` may meet patches that somebody else queued."""
@@ -56,21 +58,30 @@ class Live(Listener):
             )
 
     def gate_started(self, entry: Entry, gate: str) -> None:
-        """The live line while a gate runs."""
-        if self.out.live:
+        """The live line while gates run."""
+        self._gates[gate] = time.monotonic()
+        self._trying = entry
+        self.tick()
+
+    def tick(self) -> None:
+        """The live line says how long each gate runs."""
+        if self.out.live and self._trying is not None and self._gates:
+            now = time.monotonic()
+            running = ", ".join(
+                f"{display.line(g, 20)} {now - t:.1f} s" for g, t in self._gates.items()
+            )
             self.out.again(
-                f" .. {entry.label:>5}  gate {display.line(gate, 20)}  "
-                f"{display.line(entry.title, 60)}{self._progress()}"
+                f" .. {self._trying.label:>5}  {running}  "
+                f"{display.line(self._trying.title, 40)}{self._progress()}"
             )
 
     def gate_ended(self, entry: Entry, result: GateResult) -> None:
-        """One line a gate."""
+        """One line a gate; below a failure the end of its output."""
+        from uet_git.cli import gatelines
+
+        self._gates.pop(result.gate, None)
         self.out.clear()
-        state = self.out.state(result.state)
-        detail = f"  {display.line(result.detail)}" if result.detail else ""
-        self.out.text(
-            f"    {entry.label:>5}  gate {display.line(result.gate, 30)} {state} ({result.seconds:.1f} s){detail}"
-        )
+        gatelines.tell(self.out, result, indent=f"    {entry.label:>5}  gate ")
 
     def settled(
         self, entry: Entry, state: str, reason: str | None, detail: str, commit: str | None

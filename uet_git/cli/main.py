@@ -35,6 +35,7 @@ COMMANDS: Final[dict[str, str]] = {
     "demo": "demo:demo",
     "fsck": "check:fsck",
     "policy": "policy:policy_",
+    "gate": "gate:gate_",
     "hook": "hook:hook",
     "audit": "audit:audit",
 }

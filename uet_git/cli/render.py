@@ -34,6 +34,7 @@ class Output:
         wanted = self.live or (process.variable("FORCE_COLOR") is not None and not as_json)
         self.colour = wanted and process.variable("NO_COLOR") is None
         self.width = _width()
+        self._block = 0
 
     def text(self, text: str = "") -> None:
         """One line of result for people. Whatever slipped into it, nothing but our colours reaches a terminal."""
@@ -68,6 +69,16 @@ class Output:
         """Rewrites the live line."""
         if self.live:
             _write(sys.stdout, "\r\x1b[K" + display.harmless(text)[: self.width - 1])
+
+    def block(self, lines: Sequence[str]) -> None:
+        """Rewrites the live lines below everything else; none removes them."""
+        if not self.live:
+            return
+        up = f"\x1b[{self._block}A" if self._block else ""
+        text = "".join(display.harmless(line)[: self.width - 1] + "\n" for line in lines)
+        if up or text:
+            _write(sys.stdout, f"{up}\r\x1b[J{text}")
+        self._block = len(lines)
 
     def clear(self) -> None:
         """Removes the live line."""

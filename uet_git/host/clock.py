@@ -1,5 +1,6 @@
 """UTC now, monotonic seconds, and ULIDs (48 bits of ms since the epoch, 80 random bits, Crockford base 32)."""
 
+import calendar
 import os
 import time
 
@@ -48,3 +49,8 @@ class Clock:
                 "".join([_PAIRS[(high >> shift) & 1023] for shift in range(100, -1, -10)]),
             )
         return f"{self._head[1]}{_PAIRS[(value >> 10) & 1023]}{_PAIRS[value & 1023]}"
+
+
+def age(moment: str) -> float:
+    """Seconds since a moment as `Clock.now` writes it."""
+    return time.time() - calendar.timegm(time.strptime(moment[:19], "%Y-%m-%dT%H:%M:%S"))
