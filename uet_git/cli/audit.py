@@ -2,7 +2,7 @@
 
 import click
 
-from uet_git.cli.intake import output_options
+from uet_git.cli.options import output_options
 from uet_git.cli.render import Output, command
 from uet_git.model import display
 from uet_git.model.audit import MEANING

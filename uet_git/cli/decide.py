@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import click
 
 from uet_git.cli import arguments, views
-from uet_git.cli.intake import output_options
+from uet_git.cli.options import output_options
 from uet_git.cli.render import Output
 from uet_git.errors import UsageError
 from uet_git.model import display

@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 
 from uet_git.cli import demoplay
-from uet_git.cli.intake import output_options
+from uet_git.cli.options import output_options
 from uet_git.cli.render import Output
 from uet_git.errors import UsageError
 from uet_git.host import process

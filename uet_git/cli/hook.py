@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from uet_git import hookentry
-from uet_git.cli.intake import output_options
+from uet_git.cli.options import output_options
 from uet_git.cli.render import Output, command
 from uet_git.model import display
 from uet_git.plumbing import hookfiles

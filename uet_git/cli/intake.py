@@ -1,22 +1,20 @@
 """submit, apply, wait: patches in, patches landed."""
 
-import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from uet_git.cli import arguments, otherconfig, views
 from uet_git.cli.live import Live
+from uet_git.cli.options import options_of, output_options, patch_options
 from uet_git.cli.render import Output, command
 from uet_git.errors import DetachedHead, UsageError
-from uet_git.host import policy_document
 from uet_git.host.files import Holder
 from uet_git.model import display, order
-from uet_git.model.entry import PRIORITIES, Entry
-from uet_git.model.policy import PRESETS
+from uet_git.model.entry import Entry
 from uet_git.project import Project
 from uet_git.queue import anchor, line, lock
 from uet_git.queue import submit as intake
@@ -25,55 +23,8 @@ from uet_git.queue.options import Options, Source
 if TYPE_CHECKING:
     from uet_git.queue.forecast import Forecast
 
-IDS = ("phase_id", "workstream_id", "execution_request_id", "prompt_id", "tool_run_id")
 GATE_ERROR = 3
 BUSY = 4
-
-
-def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """--json and --quiet, on every command."""
-    function = click.option("-q", "--quiet", is_flag=True, help="No notices on stderr.")(function)
-    return click.option(
-        "--json", "as_json", is_flag=True, help="Print one JSON document on stdout."
-    )(function)
-
-
-preset_option = click.option(
-    "--preset",
-    type=click.Choice(PRESETS),
-    help="Judge by this preset at least; the target's own can only be tightened.",
-)
-
-
-def patch_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What may be said beside a patch (submit and apply take the same)."""
-    for option in reversed(
-        (
-            click.option("--onto", metavar="BRANCH", help="Land on this branch."),
-            click.option("--worktree", metavar="[DIR]", is_flag=False, flag_value=".", default=None,
-                         help="Take the uncommitted changes of a work tree, untracked files included."),
-            click.option("--squash", is_flag=True, help="Take a range or branch as one patch."),
-            click.option("-m", "--message", help="The commit message, instead of the patch's own."),
-            click.option("--author", metavar="'NAME <EMAIL>'", help="The author, instead of the patch's own."),
-            click.option("-s", "--signoff", is_flag=True, help="Add your Signed-off-by."),
-            click.option("--depends-on", type=int, multiple=True, metavar="N", help="Land only after change N."),
-            click.option("--priority", type=click.Choice(PRIORITIES), default="normal", show_default=True,
-                         help="Higher goes first."),
-            click.option("--independent", is_flag=True, help="Several patches are not one series."),
-            click.option("--atomic", is_flag=True, help="All patches of the series land, or none."),
-            click.option("--replaces", type=int, metavar="N", help="The next revision of change N."),
-            click.option("--replaces-series", type=int, metavar="N", help="The next version of the series of N."),
-            click.option("--scope", multiple=True, metavar="GLOB", help="Files that the patch may touch."),
-            preset_option,
-            click.option("--issue", metavar="REF", help="The issue that the patch belongs to."),
-            click.option("--origin", metavar="TOOL", help="The tool that made the patch; you then act as agent:TOOL."),
-            click.option("--origin-json", metavar="JSON|@FILE", help="More about where the patch comes from."),
-            click.option("--allow-behind", is_flag=True, help="Land although the branch is behind its upstream."),
-            click.option("--dry-run", is_flag=True, help="Say what would happen, and change nothing."),
-        )
-    ):  # fmt: skip
-        function = option(function)
-    return output_options(function)
 
 
 @click.command(name="submit")
@@ -89,7 +40,7 @@ def submit(patches: tuple[str, ...], **given: Any) -> int:
         raise click.UsageError("name at least one patch, or --worktree")
     with Project.open(origin=given["origin"]) as project:
         project.override(policy__preset=given["preset"])
-        options = _options(project, given, like_am=False)
+        options = options_of(project, given, like_am=False)
         read = arguments.read(
             project, patches, options.target, squash=given["squash"], worktree=given["worktree"]
         )
@@ -124,7 +75,7 @@ def apply(patches: tuple[str, ...], no_wait: bool, watch: bool, **given: Any) ->
     named = bool(patches) or given["worktree"] is not None
     with Project.open(origin=given["origin"]) as project:
         project.override(policy__preset=given["preset"])
-        options = _options(project, given, like_am=True) if named else None
+        options = options_of(project, given, like_am=True) if named else None
         target = options.target if options is not None else _checked_target(project, given["onto"])
         read = arguments.Given([], [])
         if options is not None:
@@ -237,90 +188,6 @@ def wait(entries: tuple[str, ...], timeout: float | None, as_json: bool, quiet: 
             out.notice(f"still waiting for {', '.join(e.label for e in unsettled)}")
             return BUSY
         return 0 if all(order.is_done(e) for e in found) else 1
-
-
-# -- reading options ---------------------------------------------------------------------------------------------
-
-
-def _options(project: Project, given: dict[str, Any], *, like_am: bool) -> Options:
-    if given["replaces"] is not None and given["replaces_series"] is not None:
-        raise click.UsageError("--replaces and --replaces-series exclude each other")
-    origin, ids = origin_of(given["origin"], given["origin_json"])
-    scope = policy_document.read(origin).scope
-    if given["preset"] is not None:
-        origin = {**(origin or {}), "policy": _with_preset(origin, given["preset"])}
-    return Options(
-        target=_target(project, given, like_am=like_am),
-        depends_on=tuple(dict.fromkeys(given["depends_on"])),
-        priority=PRIORITIES.index(given["priority"]),
-        message=given["message"],
-        author=_author(given["author"]),
-        origin=origin,
-        issue=given["issue"],
-        scope=(*given["scope"], *scope.get("write", ())),
-        create=tuple(scope.get("create", ())),
-        forbidden=tuple(scope.get("forbidden", ())),
-        independent=given["independent"],
-        atomic=given["atomic"],
-        replaces=given["replaces"],
-        replaces_series=given["replaces_series"],
-        allow_behind=given["allow_behind"],
-        sign_off=given["signoff"],
-        ids=ids,
-    )
-
-
-def _with_preset(origin: dict[str, Any] | None, preset: str) -> dict[str, Any]:
-    """The submission's own rules with a preset, which is kept with the entry."""
-    rules = (origin or {}).get("policy") or {}
-    return {**rules.get("constraints", rules), "preset": preset}
-
-
-def _target(project: Project, given: dict[str, Any], *, like_am: bool) -> str:
-    """`--onto`; else, for a new revision, where the old one was to land; else as the repository says."""
-    number = given["replaces"] if given["replaces"] is not None else given["replaces_series"]
-    if given["onto"] is None and number is not None and project.has_ledger():
-        old = project.ledger.entries.revision(number)
-        if old is not None:
-            return old.target
-    return project.target(given["onto"], like_am=like_am)
-
-
-def _author(text: str | None) -> tuple[str, str] | None:
-    if text is None:
-        return None
-    name, found, rest = text.rpartition("<")
-    email, closed, after = rest.partition(">")
-    if (
-        not found
-        or not closed
-        or after.strip()
-        or not name.strip()
-        or any(c in text for c in "\n\0")
-    ):
-        raise click.UsageError("--author wants 'Name <email>'")
-    return name.strip(), email.strip()
-
-
-def origin_of(tool: str | None, text: str | None) -> tuple[dict[str, Any] | None, dict[str, str]]:
-    """The origin document, and the ids in it that have columns of their own."""
-    document: dict[str, Any] = {}
-    if text is not None:
-        raw = (
-            arguments.read_file(text[1:]).decode("utf-8", "replace")
-            if text.startswith("@")
-            else text
-        )
-        try:
-            document = json.loads(raw)
-        except ValueError as exc:
-            raise click.UsageError(f"--origin-json is not JSON: {exc}") from exc
-        if not isinstance(document, dict):
-            raise click.UsageError("--origin-json wants an object")
-    ids = {name: document[name] for name in IDS if isinstance(document.get(name), str)}
-    if tool is not None:
-        document["tool_id"] = tool
-    return document or None, ids
 
 
 def _ensure_ledger(out: Output, project: Project) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from uet_git.cli import arguments, otherconfig, patchview, views
-from uet_git.cli.intake import output_options
+from uet_git.cli.options import output_options
 from uet_git.cli.render import Output, command
 from uet_git.errors import NotFound, UetError
 from uet_git.model import display, states

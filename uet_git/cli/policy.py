@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from uet_git.cli import arguments
-from uet_git.cli.intake import origin_of, output_options, preset_option
+from uet_git.cli.options import origin_of, output_options, preset_option
 from uet_git.cli.render import Output
 from uet_git.host import policy_document
 from uet_git.model import display, policy

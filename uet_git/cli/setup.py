@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from uet_git.cli.intake import output_options
+from uet_git.cli.options import output_options
 from uet_git.cli.render import Output, command
 from uet_git.errors import DetachedHead, UetError, UsageError
 from uet_git.host import files, process

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import click
 
-from uet_git.cli.intake import output_options
+from uet_git.cli.options import output_options
 from uet_git.cli.render import Output, command
 from uet_git.errors import UsageError
 from uet_git.model import display
