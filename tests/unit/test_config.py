@@ -428,6 +428,9 @@ PROJECTS: list[tuple[dict[str, bytes], dict[str, bool]]] = [
         {"package.json": b'{"scripts": {"test": "echo \\"Error: no test specified\\" && exit 1"}}'},
         {},
     ),
+    ({"package.json": b'{"scripts": {"test": "jest"}}', "node_modules": b""}, {"npm-test": True}),
+    ({".pre-commit-config.yaml": b"repos: []"}, {"pre-commit": False}),
+    ({".lefthook.yml": b"pre-commit: {}"}, {"lefthook": False}),
     ({"package.json": b"[" * 9999}, {}),
     ({"package.json": b"[]"}, {}),
     ({"Cargo.toml": b'[package]\nname = "x"\n'}, {"cargo-test": True}),
@@ -460,6 +463,15 @@ def test_gates_are_found_and_the_starter_can_be_read(
         assert {g.name for g in parse_toml(b"version = 1\n" + taken.encode()).gates} == set(
             expected
         )
+
+
+def test_only_linters_run_on_a_commit_and_none_beside_another_tools_hook() -> None:
+    files = {"ruff.toml": b"", "Makefile": b"check:\n"}
+    found = find_gates(files, files.get, lambda program: f"/bin/{program}")
+    moments = {g.name: g.on for g in parse_toml(starter_toml(found).encode()).gates}
+    assert moments == {"lint": ("pre-commit", "queue"), "make-check": ("queue",)}
+    beside = parse_toml(starter_toml(found, on_commit=False).encode()).gates
+    assert {g.on for g in beside} == {("queue",)}
 
 
 def test_a_gate_whose_program_is_missing_is_only_proposed() -> None:

@@ -169,12 +169,18 @@ def _starter(
     if project.config_blob(project.tip(f"refs/heads/{target}")) is not None:
         return [Touched(path, f"left out: {display.line(target)} has one")], []
     found = starter.find_gates(os.listdir(top), lambda name: _read(top, name), process.find_program)
-    text = starter.starter_toml(found).encode()
+    text = starter.starter_toml(found, on_commit=not _has_foreign_hook(project)).encode()
     if not dry_run:
         files.write_atomic(path, text, 0o644)
     trusted = [] if dry_run else _trusted(project, target, text)
     gates = [{"name": g.name, "run": list(g.run), "doubt": g.doubt or None} for g in found]
     return [Touched(f"{path} (for you to commit)", "made", ("rm", path)), *trusted], gates
+
+
+def _has_foreign_hook(project: Project) -> bool:
+    """Whether somebody else's pre-commit hook runs here, or ran and is kept."""
+    _, found = hooks.status(project)
+    return any(h.name == "pre-commit" and (h.chained or h.state == "foreign") for h in found)
 
 
 def _trusted(project: Project, target: str, text: bytes) -> list[Touched]:

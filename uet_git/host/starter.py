@@ -3,14 +3,18 @@
 import json
 import re
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
+_LEFTHOOK: Final = ("lefthook.yml", "lefthook.yaml", "lefthook.toml", "lefthook.json")
 Read = Callable[[str], bytes | None]
 Which = Callable[[str], str | None]
 
 
 class FoundGate(NamedTuple):
-    """A gate that a project seems to have. `doubt` says why it is only proposed; empty if it is sure."""
+    """A gate that a project seems to have. `doubt` says why it is only proposed; empty if it is sure.
+
+    `more` are further lines of its table.
+    """
 
     name: str
     kind: str
@@ -19,6 +23,7 @@ class FoundGate(NamedTuple):
     timeout: int = 600
     junit: str = ""
     doubt: str = ""
+    more: tuple[str, ...] = ()
 
 
 def find_gates(names: Collection[str], read: Read, which: Which) -> tuple[FoundGate, ...]:
@@ -32,6 +37,7 @@ def find_gates(names: Collection[str], read: Read, which: Which) -> tuple[FoundG
         *_node(names, read),
         *_rust(names, read),
         *_go(names, read),
+        *_managers(names),
     ]
     found += _make(names, read, sure=not any(g.kind != "lint" and not g.doubt for g in found))
     return tuple(
@@ -63,7 +69,10 @@ def _python(names: Collection[str], read: Read) -> list[FoundGate]:
         found.append(FoundGate("lint", "lint", ("ruff", "check", "."), ("*.py", "*.toml"), 120))
     if "mypy" in tools or "mypy.ini" in names:
         doubt = "it needs the project's dependencies in this environment"
-        found.append(FoundGate("types", "lint", ("mypy", "."), ("*.py",), 300, doubt=doubt))
+        more = ('caches = [".mypy_cache/"]',)
+        found.append(
+            FoundGate("types", "lint", ("mypy", "."), ("*.py",), 300, doubt=doubt, more=more)
+        )
     sure = (
         "pytest" in tools
         or bool({"pytest.ini", "conftest.py"} & set(names))
@@ -88,8 +97,12 @@ def _node(names: Collection[str], read: Read) -> list[FoundGate]:
         return []
     if not isinstance(test, str) or not test or "no test specified" in test:
         return []
-    doubt = "the tree that a gate sees has no node_modules: install them first, as in a shell line"
-    return [FoundGate("npm-test", "unit_tests", ("npm", "test"), doubt=doubt)]
+    if "node_modules" in names:
+        more = ('link = ["node_modules"]   # as they are installed here',)
+        return [FoundGate("npm-test", "unit_tests", ("npm", "test"), more=more)]
+    doubt = "there is no node_modules here yet, which it would see by a link"
+    more = ('link = ["node_modules"]',)
+    return [FoundGate("npm-test", "unit_tests", ("npm", "test"), doubt=doubt, more=more)]
 
 
 def _rust(names: Collection[str], read: Read) -> list[FoundGate]:
@@ -97,16 +110,38 @@ def _rust(names: Collection[str], read: Read) -> list[FoundGate]:
         return []
     parsed = _toml(read("Cargo.toml"))
     wanted = any(parsed.get(k) for k in ("dependencies", "dev-dependencies", "workspace"))
-    doubt = "its crates must be there without the network" if wanted else ""
-    return [FoundGate("cargo-test", "unit_tests", ("cargo", "test"), timeout=1200, doubt=doubt)]
+    doubt = "it would fetch its crates from the network" if wanted else ""
+    more = ('caches = ["target/", "~/.cargo/"]',) + (("network = true",) if wanted else ())
+    run = ("cargo", "test")
+    return [FoundGate("cargo-test", "unit_tests", run, timeout=1200, doubt=doubt, more=more)]
 
 
 def _go(names: Collection[str], read: Read) -> list[FoundGate]:
     if "go.mod" not in names:
         return []
     wanted = re.search(rb"(?m)^\s*require\b", read("go.mod") or b"") and "vendor" not in names
-    doubt = "its modules must be there without the network" if wanted else ""
-    return [FoundGate("go-test", "unit_tests", ("go", "test", "./..."), doubt=doubt)]
+    doubt = "it would fetch its modules from the network" if wanted else ""
+    more = ('caches = ["~/.cache/go-build/", "~/go/pkg/"]',) + (
+        ("network = true",) if wanted else ()
+    )
+    run = ("go", "test", "./...")
+    return [FoundGate("go-test", "unit_tests", run, doubt=doubt, more=more)]
+
+
+def _managers(names: Collection[str]) -> list[FoundGate]:
+    """Hook managers, as a gate that asks them: they need a repository and, the first time, the network."""
+    found = []
+    doubt = "it would fetch the tools that it names from the network"
+    more = ("git = true", "network = true")
+    if {".pre-commit-config.yaml", ".pre-commit-config.yml"} & set(names):
+        run = ("pre-commit", "run", "--all-files", "--show-diff-on-failure")
+        kept = (*more, 'caches = ["~/.cache/pre-commit/"]')
+        found.append(FoundGate("pre-commit", "lint", run, doubt=doubt, more=kept))
+    if any(n.removeprefix(".") in _LEFTHOOK for n in names):
+        run = ("lefthook", "run", "pre-commit", "--all-files")
+        doubt = "its commands must be there in the gate's environment"
+        found.append(FoundGate("lefthook", "lint", run, doubt=doubt, more=("git = true",)))
+    return found
 
 
 def _make(names: Collection[str], read: Read, *, sure: bool) -> list[FoundGate]:
@@ -140,19 +175,23 @@ _NONE = """
 """
 
 
-def starter_toml(found: Sequence[FoundGate]) -> str:
-    """The text of a starter `uet.toml` (preset standard). Doubtful gates are comments with the doubt."""
-    return _HEAD + ("".join(map(_gate_text, found)) or _NONE)
+def starter_toml(found: Sequence[FoundGate], *, on_commit: bool = True) -> str:
+    """The text of a starter `uet.toml` (preset standard). Doubtful gates are comments with the doubt.
+
+    Linters run on each commit too with `on_commit`: not where another tool's hook does that already.
+    """
+    return _HEAD + ("".join(_gate_text(gate, on_commit=on_commit) for gate in found) or _NONE)
 
 
-def _gate_text(gate: FoundGate) -> str:
+def _gate_text(gate: FoundGate, *, on_commit: bool) -> str:
     lines = [f"[gates.{gate.name}]", f"kind = {json.dumps(gate.kind)}", f"run = {_list(gate.run)}"]
     if gate.paths:
         lines.append(f"paths = {_list(gate.paths)}   # skipped where none of these changed")
     if gate.junit:
         lines.append(f"junit = {json.dumps(gate.junit)}")
     lines.append(f"timeout = {gate.timeout}   # seconds")
-    if gate.kind == "lint" and not gate.doubt:
+    lines += gate.more
+    if on_commit and gate.kind == "lint" and not gate.doubt:
         lines.append('on = ["pre-commit", "queue"]')
     if gate.doubt:
         lines = [f"# Only proposed, as {gate.doubt}:", *(f"# {line}" for line in lines)]
