@@ -4,9 +4,10 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 
+from uet_git.cli import checkgates
 from uet_git.cli.checkup import Check, Look, note, ok, problem
 from uet_git.errors import ConfigError, DetachedHead, LedgerMissing, LooserThanBase, UetError
-from uet_git.host import config, files, process, sandbox_probe
+from uet_git.host import config, files, sandbox_probe
 from uet_git.host.sandbox import Tier
 from uet_git.ledger import ledger as ledgers
 from uet_git.model import display, policy
@@ -153,7 +154,7 @@ def _rules(project: Project, name: str, shown: str) -> Iterator[Check]:
         )
         settings = Settings()
     else:
-        yield from _judging(project, settings, shown)
+        yield from _judging(project, settings, project.tip_tree(tip), shown)
         yield from _trusted(project, name, settings)
     here = _here(project)
     if here is None or (blob is not None and project.objects.blob(blob) == here):
@@ -166,7 +167,7 @@ def _rules(project: Project, name: str, shown: str) -> Iterator[Check]:
         yield problem(CONFIG_FILE, f"the one here cannot be used: {exc.detail}")
 
 
-def _judging(project: Project, settings: Settings, shown: str) -> Iterator[Check]:
+def _judging(project: Project, settings: Settings, tree: str, shown: str) -> Iterator[Check]:
     if not settings.source:
         next_ = ("uet-git", "init") if _here(project) is None else ("git", "add", CONFIG_FILE)
         yield note(CONFIG_FILE, f"{shown} has none: patches land without gates", next_)
@@ -174,10 +175,7 @@ def _judging(project: Project, settings: Settings, shown: str) -> Iterator[Check
     names = ", ".join(g.name for g in settings.gates) or "none"
     yield ok(CONFIG_FILE, f"on {shown}: preset {settings.preset}, gates: {names}")
     yield from _ruled(project, settings)
-    for gate in settings.gates:
-        program = "sh" if gate.shell else gate.run[0]
-        if "/" not in program and process.find_program(program) is None:
-            yield problem("gates", f"{gate.name}: {display.line(program)} is not on PATH")
+    yield from checkgates.checks(project, settings, tree)
     if settings.gates:
         yield from _held(settings)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from uet_git.host import gate_facts, process, sandbox_probe
+from uet_git.host import gate_facts, process, python_imports, sandbox_probe
 from uet_git.host.files import os_errors
 from uet_git.host.gate_limits import MB, GateLimits
 from uet_git.host.sandbox import Box, Tier
@@ -107,8 +107,7 @@ class Slots:
         return env
 
     def _python_path(self, gate: Gate, slot: Scratch) -> list[str]:
-        src = os.path.join(slot.path, "src")
-        found = [src, slot.path] if os.path.isdir(src) else [slot.path]
+        found = python_imports.search_path(slot.path)
         given = process.variable("PYTHONPATH") if "PYTHONPATH" in gate.pass_env else None
         return [*found, given] if given else found
 
