@@ -33,7 +33,7 @@ def main(argv: list[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as exc:  # noqa: BLE001 - a fault of ours must not break the user's commit
-        _say(f"{type(exc).__name__}: {exc}")
+        _say(f"{type(exc).__name__}: {ascii(str(exc))[1:-1]}")
         return BROKEN
     return GO
 

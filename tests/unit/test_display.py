@@ -84,6 +84,7 @@ def test_long_text_is_cut_with_a_note() -> None:
     assert display.line("x" * 10, 10) == "xxxxxxxxxx"
     assert display.line("a\nb\tc") == "a b c"
     assert display.shown("a\nb\tc") == "a\nb\tc"
+    assert display.name(b"a\nb\tc\r") == "a\\nb\\tc\\x0d"
 
 
 def test_our_colours_pass_and_nothing_else_of_a_terminal() -> None:

@@ -13,6 +13,16 @@ from uet_git.project import Project
 SHOWN_BYTES = 1024 * 1024
 LINES = 400
 WIDEST = 10_000
+_TELLING = (
+    "old mode ",
+    "new mode ",
+    "new file mode ",
+    "deleted file mode ",
+    "rename ",
+    "copy ",
+    "Binary ",
+    "GIT b",
+)
 _SLOW = re.compile(rb"^Binary files [^\n]{1000}", re.MULTILINE)  # unidiff: seconds for such a line
 
 
@@ -34,10 +44,10 @@ def entry(out: Output, project: Project, document: dict[str, Any], stored: Store
     for name, value in _facts(document):
         out.text(f"  {name:10} {display.line(str(value))}")
     for finding in document["findings"]:
-        place = f" {display.line(finding['path'])}" if finding["path"] else ""
+        place = f" {display.name(finding['path'])}" if finding["path"] else ""
         at = f" (line {finding['line']} of the patch)" if finding["line"] else ""
         out.text(f"  {finding['code']}:{place}{at}")
-        for text in (finding["detail"] or "").splitlines():
+        for text in (finding["detail"] or views.sentence(finding["code"])).splitlines():
             out.text(f"      {display.line(text)}")
     for gate in document["gates"]:
         seconds = "" if gate["seconds"] is None else f" ({gate['seconds']:.1f} s)"
@@ -80,6 +90,9 @@ def _facts(document: dict[str, Any]) -> list[tuple[str, Any]]:
         "series",
     )
     found = [(n, document[n]) for n in names if document[n] not in (None, "")]
+    if document["reason"] and not document["detail"]:
+        at = [n for n, _ in found].index("reason") + 1
+        found.insert(at, ("detail", views.sentence(document["reason"])))
     if document["waiting_for"]:
         found.append(("waits for", ", ".join(map(str, document["waiting_for"]))))
     found.append(("size", views.size(document)))
@@ -115,7 +128,7 @@ def _repaired(out: Output, project: Project, entry_id: str) -> None:
         out.text(f"  - {display.line(words)}")
     for path, line, named in repair.places:
         if named and named != line:
-            out.text(f"  - {display.line(path)}: a hunk for line {named} stands at line {line}")
+            out.text(f"  - {display.name(path)}: a hunk for line {named} stands at line {line}")
     _diff(out, "repaired patch:", repair.content, "uet-git show --json holds it")
 
 
@@ -129,8 +142,12 @@ def _diff(out: Output, title: str, content: bytes | None, whole: str) -> None:
         out.text(f"  {len(content)} bytes, too long to show; {whole}")
         return
     lines = _lines(content)
+    bodies = [t.removesuffix("\n") for t, _ in lines if t[:1] in ("+", "-", " ")]
+    ends = (
+        "\r\n" if all(t.endswith("\r") for t in bodies) else "\n"
+    )  # shown where only some lines have it
     for text, colour in lines[:LINES]:
-        out.text("  " + out.paint(display.shown(text.rstrip("\r\n"), 300), colour))
+        out.text("  " + out.paint(display.shown(text.rstrip(ends), 300), colour))
     if len(lines) > LINES:
         out.text(f"  ... {len(lines) - LINES} more lines")
 
@@ -150,6 +167,7 @@ def _lines(content: bytes) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for file in patch:
         found.append((f"{file.path}  +{file.added} -{file.removed}", "1"))
+        found += [(line, "0") for line in file.patch_info or () if line.startswith(_TELLING)]
         for hunk in file:
             found.append((str(hunk).split("\n", 1)[0], "36"))
             found += [

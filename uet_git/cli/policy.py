@@ -158,7 +158,7 @@ def _print(out: Output, found: Checked) -> None:
     out.text(f"{said}: {display.line(_title(found), 72)}{note if found.applies is False else ''}")
     for finding in found.findings:
         reason = REASONS[finding.code]
-        where = "" if finding.path is None else f"{display.line(finding.path)}: "
+        where = "" if finding.path is None else f"{display.name(finding.path)}: "
         line = f" (line {finding.line})" if finding.line else ""
         sentence = finding.detail or reason.sentence
         code = out.paint(finding.code, MARKS.get(reason.gravity, "0"))

@@ -203,10 +203,12 @@ def why(entry: Entry) -> str:
 
 def because(reason: str | None, detail: str | None) -> str:
     """A reason code with its detail, or with its sentence where it has none."""
-    if reason is None:
-        return ""
-    sentence = REASONS[reason].sentence if reason in REASONS else reason
-    return f"{reason}: {detail or sentence}"
+    return "" if reason is None else f"{reason}: {detail or sentence(reason)}"
+
+
+def sentence(code: str) -> str:
+    """What a reason code says; the code itself where it is not known."""
+    return REASONS[code].sentence if code in REASONS else code
 
 
 def size(document: dict[str, Any]) -> str:

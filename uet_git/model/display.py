@@ -51,6 +51,11 @@ def line(text: str | bytes, longest: int = 300) -> str:
     return shown(text, longest).replace("\n", " ").replace("\t", " ")
 
 
+def name(text: str | bytes, longest: int = 300) -> str:
+    """A path: as `line`, but newlines and tabs are escapes too, or one name could pass for another."""
+    return shown(text, longest).replace("\n", "\\n").replace("\t", "\\t")
+
+
 def harmless(text: str, *, colours: bool = False) -> str:
     """Text as it may be written to a terminal, whoever made it: nothing is cut, `colours` keeps our colour codes."""
     if text.isascii() and text.isprintable():

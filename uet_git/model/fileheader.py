@@ -277,8 +277,14 @@ def read_traditional(data: bytes, at: int) -> Header:
 
 def checked_path(name: quoting.Name | None, at: int) -> bytes:
     """Returns the path of a name. Raises: Refused if nothing can be read, or if it was absolute."""
-    if name is None or name.path is None or b"\0" in name.path:
-        raise Refused("parse.path", "", at)
+    if name is None:
+        raise Refused("parse.path", "a name's quotes are damaged", at)
+    if name.path is None:
+        raise Refused(
+            "parse.path", "a name has no first folder (a/ or b/), which git takes off", at
+        )
+    if b"\0" in name.path:
+        raise Refused("parse.path", "a name holds a NUL", at)
     if name.absolute:
         raise Refused("path.absolute", "", at, name.path)
     return name.path

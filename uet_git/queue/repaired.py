@@ -74,9 +74,9 @@ def at_intake(
         return judged, None
     if found.line:
         found = found._replace(line=found.line + judged.first_line - 1)
-    explains = found.code.startswith(("apply.", "parse."))
-    why = found.detail if found.detail and explains else REASONS[found.code].sentence
-    detail = refusal.detail or why
+    own = refusal.detail or REASONS[refusal.code].sentence.removesuffix(".")
+    said = found.detail or REASONS[found.code].sentence
+    detail = f"{own}; read as it may be meant: {said}"
     return judged._replace(findings=(refusal._replace(detail=detail), found)), None
 
 
