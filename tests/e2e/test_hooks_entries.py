@@ -300,7 +300,10 @@ def test_many_commits_and_landings_at_once(tmp_path: Path) -> None:
     )
     made = 0
     while drain.poll() is None or made < 4:
-        did = commit(repo, f"n{made}", name="mine")
+        edit(repo, "mine", f"n{made}\n".encode())
+        if run(repo, "add", "mine").code != 0:
+            continue  # a landing holds the index for a moment
+        did = run(repo, "commit", "-qm", f"mine {made}")
         moved = "cannot lock ref" in did.err or "index.lock" in did.err
         assert did.code == 0 or moved, (
             did.err
