@@ -110,9 +110,10 @@ def test_every_finding_must_be_named_once_some_are(repo: Path) -> None:
 
 def test_a_waiver_holds_for_its_codes_only(repo: Path) -> None:
     """What the tip shows later is another finding, and another decision."""
-    name = "readme.MD"
+    name = "new.TXT"
     uet(repo, "submit", put(repo, "x.patch", mail("X", diff("aux.txt", None, b"x\n"), diff(name, None, b"y\n"))), code=1)  # fmt: skip
-    uet(repo, "release", "1", "--waive", "path.windows_unsafe", *WHY, code=None)
+    uet(repo, "release", "1", "--waive", "path.windows_unsafe", *WHY)
+    commit_files(repo, {"new.txt": b"z\n"}, "another in other letters")
     uet(repo, "apply", code=1)
     found = entry(repo, "1")
     assert (found["state"], found["reason"]) == ("quarantined", "path.casefold_collision")
@@ -121,6 +122,17 @@ def test_a_waiver_holds_for_its_codes_only(repo: Path) -> None:
     assert entry(repo, "1")["waived"] == ["path.windows_unsafe", "path.casefold_collision"]
     uet(repo, "apply")
     assert states(repo) == {"1": "committed"}
+
+
+def test_all_that_the_tip_shows_is_told_at_once(repo: Path) -> None:
+    """Nobody waives one finding to be told of a worse one."""
+    old = b'[submodule "a"]\n\tpath = a\n\turl = https://e.com/a\n'
+    commit_files(repo, {".gitmodules": old}, "a submodule")
+    evil = diff("aux.txt", None, b"x\n") + diff(".gitmodules", old, old + b"\tupdate = !sh\n")
+    uet(repo, "submit", put(repo, "x.patch", evil), code=1)
+    found = entry(repo, "1")
+    assert (found["state"], found["reason"]) == ("dropped", "path.gitmodules")
+    assert "path.windows_unsafe" in [f["code"] for f in found["findings"]]
 
 
 def test_what_a_person_dropped_comes_back_only_through_a_person(repo: Path) -> None:
