@@ -337,11 +337,11 @@ class TestDoctor:
     def test_outside_a_repository(
         self, tmp_path: Path, uet: Run, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Exit 1: git and Python are told, then that there is no repository."""
+        """Exit 1: git, Python and the sandbox are told, then that there is no repository."""
         monkeypatch.chdir(tmp_path)
         found = document(uet, "doctor")
         assert found["code"] == 1
-        assert [c["name"] for c in found["checks"]] == ["git", "python", "repository"]
+        assert [c["name"] for c in found["checks"]] == ["git", "python", "sandbox", "repository"]
 
     def test_nothing_of_the_repository_reaches_the_terminal_raw(self, repo: Path, uet: Run) -> None:
         """An escape sequence in a remote's name or a pause's reason is shown, not sent."""

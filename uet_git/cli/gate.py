@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import click
 
 from uet_git.cli import arguments, gatelines, otherconfig, views
-from uet_git.cli.intake import output_options
+from uet_git.cli.options import output_options
 from uet_git.cli.render import Output
 from uet_git.errors import AmbiguousArgument, NotFound, UsageError
 from uet_git.gates.run import order

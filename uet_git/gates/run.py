@@ -86,16 +86,7 @@ def run(
     """
     if not concerns(gate, changed_paths):
         return unconcerned(gate, tree)
-    temporary = os.path.join(scratch_home, "tmp")
-    with os_errors(f"making {temporary}"):
-        os.makedirs(temporary, mode=0o700, exist_ok=True)
-    env = gate_environment(
-        gate.pass_env,
-        home=scratch_home,
-        temporary=temporary,
-        ceiling=os.path.dirname(os.path.realpath(tree_dir)),
-        extra=extra_env,
-    )
+    env = _environment(gate, tree_dir, scratch_home, extra_env)
     reports = _reports(gate, tree_dir)
     began = clock.monotonic()
     ended = run_gate(
@@ -117,6 +108,22 @@ def run(
     if reports is not None and state in ("passed", "failed"):
         return _with_reports(gate, result, reports)
     return result
+
+
+def _environment(
+    gate: Gate, tree_dir: str, home: str, extra: Mapping[str, str] | None
+) -> dict[str, str]:
+    """The gate's variables; its HOME and its folder for temporary files are there then."""
+    temporary = os.path.join(home, "tmp")
+    with os_errors(f"making {temporary}"):
+        os.makedirs(temporary, mode=0o700, exist_ok=True)
+    return gate_environment(
+        gate.pass_env,
+        home=home,
+        temporary=temporary,
+        ceiling=os.path.dirname(os.path.realpath(tree_dir)),
+        extra=extra,
+    )
 
 
 def unconcerned(gate: Gate, tree: str) -> GateResult:
