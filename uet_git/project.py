@@ -77,6 +77,7 @@ class Project:
         self.git = git
         self.clock = clock
         self.parsed = Parsed()
+        self.jobs = 0  # gates that run at once; 0: one for each processor
         self._origin = origin or process.variable("UET_ORIGIN")
         self._ledger: Ledger | None = None
         self._settings: dict[str, Settings] = {}

@@ -146,7 +146,7 @@ def flaky(repo: Path, head: str = "", more: str = "") -> None:
 
 def test_a_pass_on_the_retry_lands_and_is_recorded_as_flaky(repo: Path) -> None:
     flaky(repo)
-    uet(repo, "apply", change(repo, "A"))
+    uet(repo, "apply", "--jobs", "1", change(repo, "A"))
     assert attempts(repo, 1) == [("g", "failed"), ("g", "passed")]
     assert entry(repo, 1)["gates"][1]["detail"].startswith(
         "flaky: g failed before and passed on try 2"
@@ -154,6 +154,16 @@ def test_a_pass_on_the_retry_lands_and_is_recorded_as_flaky(repo: Path) -> None:
     events = [e for e in entry(repo, 1)["events"] if e["kind"] == "gate_state_changed"]
     assert events[-1]["payload"]["flaky"] == ["g"]
     uet(repo, "fsck")
+
+
+def test_a_first_try_that_failed_is_no_verdict_on_the_target(repo: Path) -> None:
+    """It landed with a failure on record for exactly the tree that is the tip now; that must not excuse the next."""
+    script = ONCE.format(count=repo.parent / "count", fails=0) + " && ! grep -q bad b.txt"
+    gates(repo, f"[gates.g]\nshell = '{script}'\nretries = 1\n", "sandbox = 'none'")
+    uet(repo, "apply", change(repo, "A"))
+    assert attempts(repo, 1) == [("g", "failed"), ("g", "passed")]
+    uet(repo, "apply", change(repo, "B", "b.txt", b"bad\n"), code=1)
+    assert entry(repo, 2)["reason"] == "gate.failed"
 
 
 def test_flaky_tests_are_named(repo: Path) -> None:

@@ -69,6 +69,24 @@ def test_what_is_done_in_the_throw_away_git_stays_there(bench: Bench) -> None:
     assert "new" not in said
 
 
+def test_a_throw_away_git_in_a_repository_of_sha256(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "wide", {"a.txt": b"a\n"}, object_format="sha256")
+    bench = Bench(repo, tmp_path / "scratch")
+    result, said = judged(
+        bench, sh("g", "git status --porcelain; git rev-parse HEAD^{tree}", git=True)
+    )
+    bench.project.close()
+    assert (result.state, said.strip()) == ("passed", bench.tree())
+
+
+def test_git_and_inputs_together_show_the_narrow_tree(bench: Bench) -> None:
+    for sandbox in TIERS:
+        result, said = judged(
+            bench, sh("g", "git ls-files; git fsck", git=True, inputs=("*.py",)), sandbox
+        )
+        assert (result.state, said.splitlines()[0]) == ("passed", "d/b.py"), said
+
+
 def test_a_gate_without_it_finds_no_repository(bench: Bench) -> None:
     judged(
         bench,

@@ -65,7 +65,14 @@ def submit(patches: tuple[str, ...], **given: Any) -> int:
 @patch_options
 @click.option("--no-wait", is_flag=True, help="Do not wait for another apply; exit with 4.")
 @click.option("--watch", is_flag=True, help="Keep draining the queue until Ctrl-C.")
-def apply(patches: tuple[str, ...], no_wait: bool, watch: bool, **given: Any) -> int:
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 1_000),
+    help="Run so many gates at once; default: one a processor.",
+)
+def apply(
+    patches: tuple[str, ...], no_wait: bool, watch: bool, jobs: int | None, **given: Any
+) -> int:
     """Land patches: those named and what they depend on, or the whole queue.
 
     Each patch is composed on the branch's tip, tested by the gates of the tip's uet.toml on exactly the tree that
@@ -75,6 +82,7 @@ def apply(patches: tuple[str, ...], no_wait: bool, watch: bool, **given: Any) ->
     named = bool(patches) or given["worktree"] is not None
     with Project.open(origin=given["origin"]) as project:
         project.override(policy__preset=given["preset"])
+        project.jobs = jobs or 0
         options = options_of(project, given, like_am=True) if named else None
         target = options.target if options is not None else _checked_target(project, given["onto"])
         read = arguments.Given([], [])

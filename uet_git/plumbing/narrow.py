@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import time
 from collections.abc import Sequence
 
 from uet_git.errors import IoFailed
@@ -10,6 +11,7 @@ from uet_git.model import globs
 from uet_git.model.records import Oid
 from uet_git.plumbing import aside
 from uet_git.plumbing.git import Git
+from uet_git.plumbing.removal import remove_tree
 
 
 def narrow(git: Git, tree: str, patterns: Sequence[str], folder: str) -> Oid:
@@ -30,3 +32,9 @@ def narrow(git: Git, tree: str, patterns: Sequence[str], folder: str) -> Oid:
             return Oid(git.run(*aside.OPTIONS, "write-tree", env=env).out.decode().strip())
     except OSError as exc:
         raise IoFailed(f"{folder}: {exc.strerror}") from exc
+
+
+def forget(folder: str, seconds: float) -> None:
+    """Removes what was narrowed if nobody asked for that long: it can be made again. Raises: OSError."""
+    if os.path.isdir(folder) and time.time() - os.stat(folder).st_mtime > seconds:
+        remove_tree(folder)

@@ -80,7 +80,11 @@ class TreeGates:
     ) -> GateResult | None:
         """The newest verdict on that tree, be it a failure; None if the gate must run. Records nothing."""
         key = self.questions.key(gate, tree, paths, self.slots.tier)
-        found = self.project.ledger.verdict(key, ("passed", *_FAILED)) if key is not None else None
+        if key is None:
+            return None
+        # Of a gate that is tried again, a failure may have been the first try of a pass.
+        ended = ("passed",) if gate.retries else ("passed", *_FAILED)
+        found = self.project.ledger.verdict(key, ended)
         return None if found is None else _from_row(found, tree)
 
 

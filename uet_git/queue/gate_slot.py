@@ -12,12 +12,14 @@ from uet_git.host.gate_limits import MB, GateLimits
 from uet_git.host.sandbox import Box, Tier
 from uet_git.model.records import Gate, Oid
 from uet_git.model.settings import Settings
+from uet_git.plumbing import narrow
 from uet_git.plumbing.scratch import Scratch, ScratchPool
 from uet_git.project import Project
 
 NARROWED: Final = "narrowed"
 _PYTHON: Final = ("pyproject.toml", "setup.py", "setup.cfg")
 _CHANGED: Final = ".uet-changed"
+_UNUSED: Final = 7 * 86_400.0  # seconds after which narrowed trees are made anew
 _EVERY: Final = 3600.0  # seconds between looks at how much disk is taken
 
 
@@ -137,3 +139,4 @@ class Slots:
             with open(stamp, "wb"):
                 pass
             self._pool.trim(self._most)
+            narrow.forget(os.path.join(self.base, NARROWED), _UNUSED)

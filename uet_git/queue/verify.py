@@ -115,7 +115,11 @@ class Verifier:
         self._told.entry, self._told.where = candidate.entry, ""
         try:
             results = self._judging.judge(
-                tree, self.gates, paths=paths, entry=candidate.entry.entry_id
+                tree,
+                self.gates,
+                paths=paths,
+                entry=candidate.entry.entry_id,
+                jobs=self.project.jobs,
             )
             return self._stopped(results, tip, paths)
         except RepositoryTampered as exc:
