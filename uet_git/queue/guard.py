@@ -21,7 +21,7 @@ from uet_git.model.settings import Settings
 from uet_git.plumbing import difference, hookhome
 from uet_git.plumbing import git as gits
 from uet_git.plumbing.worktrees import WorkTree
-from uet_git.project import Project
+from uet_git.project import CONFIG_FILE, Project
 from uet_git.queue import guard_gates, handmade, tie
 from uet_git.queue.guard_gates import Verdict
 from uet_git.queue.handmade import Staged
@@ -158,8 +158,10 @@ class _Guard:
         self._record(entry, staged, run, since, verdict)
         if verdict.passed:
             project.hook_home.mark(tree, staged.config, epoch, base, tip or "")
-            return GO
-        return self._gates_refuse(entry, verdict, may_block=may_block)
+        code = GO if verdict.passed else self._gates_refuse(entry, verdict, may_block=may_block)
+        if code == GO and any(c.path == CONFIG_FILE.encode() for c in staged.changes):
+            guard_gates.offer_trust(project, branch, tree, self.say)
+        return code
 
     def _entry(self, write: Writer, staged: Staged, run: str) -> Entry:
         """The entry of what is staged: the one that an earlier attempt at the same made, or a new one."""

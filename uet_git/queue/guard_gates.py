@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from uet_git.host import process
+from uet_git.errors import ConfigError
+from uet_git.host import process, terminal
 from uet_git.ledger.handmade import RUNG
 from uet_git.model import display, paths, treechange
 from uet_git.model.entry import Entry
@@ -152,6 +153,23 @@ def run(
         line = f"skipped by UET_SKIP: {said}; the ledger shows the commit as unverified"
         return Verdict(passed=False, lines=(line,), note=note)
     return Verdict(passed=True, note=note)
+
+
+def offer_trust(project: Project, branch: str, tree: Oid, say: Callable[[str], None]) -> None:
+    """Whoever commits a change of the gates on a terminal is asked there and then whether they may run here."""
+    from uet_git.queue import trust
+
+    try:
+        found = trust.standing(project, branch, project.config_blob_in(tree))
+    except ConfigError as exc:
+        say(f"this commit's uet.toml cannot be used: {display.line(exc.message, 300)}")
+        return
+    if found.accepted:
+        return
+    question = "uet-git: this commit changes the gates; may they run on this machine?"
+    if not trust.offer(project, found, lambda lines: bool(terminal.ask(lines, question))):
+        how = display.command(trust.next_command(project, branch))
+        say(f"the gates of this commit wait for a person who accepts them ({how})")
 
 
 def _is_bad(result: GateResult) -> bool:
