@@ -140,6 +140,35 @@ def test_a_path_that_no_patch_may_name_is_not_offered(project: Project) -> None:
     assert "path.dotgit" in [f["code"] for f in found.findings]
 
 
+def test_no_file_is_guessed_where_two_have_the_name(project: Project, repo: Path) -> None:
+    """Also where a well formed patch names a folder that is not there."""
+    lost = diff("gone/a.txt", FILE, NEW)
+    offered = handed_in(project, lost.replace(b"@@ -2,7 +2,7 @@", b"@@ -2,9 +2,7 @@"))
+    assert offered.reason == "parse.repairable"
+    commit_files(repo, {"lib/a.txt": FILE}, "more")
+    other = lost.replace(b"line five", b"line V")
+    for sent in (other, other.replace(b"@@ -2,7 +2,7 @@", b"@@ -2,9 +2,7 @@")):
+        entry = handed_in(project, sent)
+        uet(repo, "apply", code=None)
+        found = project.ledger.entries.get(entry.entry_id)
+        assert found is not None
+        assert found.reason != "parse.repairable"
+        assert repaired.of(project, found) is None
+
+
+def test_the_rules_of_its_phase_hold_for_what_was_repaired(project: Project, repo: Path) -> None:
+    config = b"version = 1\n[policy.phases.p1]\nforbidden = ['src/**']\n"
+    commit_files(repo, {"uet.toml": config}, "rules")
+    sent = diff("src/x.txt", FILE, NEW).replace(b"@@ -2,7 +2,7 @@", b"@@ -2,9 +2,7 @@")
+    ids = {"phase_id": "p1", "prompt_id": "q", "tool_run_id": "t"}
+    first = handed_in(project, sent, ids=ids)
+    assert first.reason == "parse.repairable"
+    source, options = repaired.take(project, first)
+    second = intake.submit(project, [source], options)[0].entry
+    assert (second.phase_id, second.prompt_id, second.tool_run_id) == ("p1", "q", "t")
+    assert second.reason == "policy.forbidden_path"
+
+
 def test_a_series_waits_for_it(project: Project, repo: Path) -> None:
     two = diff("a.txt", NEW, NEW.replace(b"line9\n", b"nine\n"))
     sources = [

@@ -18,6 +18,8 @@ _KEPT: Final = (b"rename ", b"copy ", b"similarity ", b"dissimilarity ", b"old m
 _MADE: Final = (b"new file mode ", b"deleted file mode ")
 _MODE: Final = re.compile(rb"(new|deleted) file mode (100644|100755)")
 
+ONLY_ONE: Final = "only this file has that name"
+
 
 class Meant(NamedTuple):
     """The file that is meant: operation, path, its content before (empty for a new one), the strict header, repairs."""
@@ -133,9 +135,7 @@ class _Names:
         if not there:
             there = self._elsewhere(wanted)
             if len(there) == 1:
-                repairs.append(
-                    f"it is named {_shown(wanted[-1])} in the diff; only this file has that name"
-                )
+                repairs.append(f"it is named {_shown(wanted[-1])} in the diff; {ONLY_ONE}")
         if len(there) != 1:
             detail = f"it may be {' or '.join(map(_shown, there[:3]))}" if there else ""
             return self.refused("apply.no_such_file", detail, wanted[0])
@@ -148,13 +148,15 @@ class _Names:
 
     def _elsewhere(self, wanted: Sequence[bytes]) -> list[bytes]:
         """Files that end in one of the names, or whose path one of them ends in."""
-        found = {
-            path for name in wanted for path in self.known(name) if self.base(path) is not None
-        }
+        ends = {b"/" + name for name in wanted}
+        found: set[bytes] = set()
         for name in wanted:
             parts = name.split(b"/")
-            tails = (b"/".join(parts[i:]) for i in range(1, min(len(parts), 8)))
-            found.update(tail for tail in tails if self.base(tail) is not None)
+            tails = [b"/".join(parts[i:]) for i in range(1, min(len(parts), 8))]
+            there = [tail for tail in tails if self.base(tail) is not None]
+            found.update(there)
+            ends.update(b"/" + parts[-1] for _ in there)  # another file may have that name too
+        found.update(p for end in ends for p in self.known(end) if self.base(p) is not None)
         return sorted(found)
 
     def _said(self, path: bytes) -> list[str]:

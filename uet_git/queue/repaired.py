@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from uet_git.errors import ObjectTooLarge, UsageError
-from uet_git.model import paths, repair
+from uet_git.model import paths, repair, repair_name
 from uet_git.model.entry import Entry, StoredRepair
 from uet_git.model.reasons import REASONS
 from uet_git.model.records import EXECUTABLE, REGULAR, TREE, Finding, Oid, Patch
@@ -122,9 +122,19 @@ def _read(
         hex_length=width,
     )
     if isinstance(found, Repaired):
+        if not _is_sure(found, tip):
+            return Finding("apply.no_such_file", "more than one file may be meant")
         unsafe = [f for f in paths.judge_patch(found.patch, limits) if _drops(f)]
         return unsafe[0] if unsafe else found
     return found
+
+
+def _is_sure(found: Repaired, tip: Tip) -> bool:
+    """Whether no other file has the name of one that was found in another folder than the diff says."""
+    if not any(repair_name.ONLY_ONE in said for said in found.repairs):
+        return True
+    names = {path.rpartition(b"/")[2] for path in found.patch.paths}
+    return all(len(tip.ending(b"/" + name)) == 1 for name in names)
 
 
 def _none(_: bytes) -> tuple[bytes, ...]:
@@ -163,7 +173,9 @@ def take(project: Project, entry: Entry) -> tuple[Source, Options]:
     who = None if entry.author_name is None else (entry.author_name, entry.author_email or "")
     kept = {
         **{"message": entry.message, "title": entry.title, "author_date": entry.author_date},
-        **{"message_id": entry.message_id},
+        **{"message_id": entry.message_id, "phase_id": entry.phase_id},
+        **{"workstream_id": entry.workstream_id, "prompt_id": entry.prompt_id},
+        **{"execution_request_id": entry.execution_request_id, "tool_run_id": entry.tool_run_id},
     }
     scope = entry.scope or {}
     options = Options(
