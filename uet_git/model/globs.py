@@ -41,36 +41,51 @@ def any_match(patterns: tuple[str, ...], paths: Iterable[bytes]) -> bool:
 
 
 def _translated(pattern: str) -> bytes:
+    """The expression for a pattern. Its work grows with path times pattern, however many stars: each piece between two
+    stars is taken at the first place where it fits, and never elsewhere (atomic groups); a later one fits no better.
+    """
     raw = pattern.encode("utf-8", "surrogateescape")
     anchored = b"/" in raw.rstrip(b"/")
-    raw = raw.strip(b"/")
-    parts = raw.split(b"/")
-    out = b"" if anchored else b"(?:.*/)?"
-    for index, part in enumerate(parts):
-        last = index == len(parts) - 1
-        if part == b"**":
-            out += b".+" if last else b"(?:[^/]+/)*"
-        else:
-            out += _name(part) + (b"" if last else b"/")
+    parts = raw.strip(b"/").split(b"/")
     ending = b"/.+" if pattern.endswith("/") else b"(?:/.*)?"
-    return b"(?:%s)%s\\Z" % (out, ending)
+    below = parts[-1] == b"**"
+    if below:
+        parts.pop()
+    blocks: list[list[bytes]] = [[]]  # names between `**`
+    for part in parts:
+        if part == b"**":
+            blocks.append([])
+        else:
+            blocks[-1].append(_name(part))
+    joined = [b"/".join(names) for names in blocks]
+    if below:
+        joined.append(b".+")
+    first, last = joined[0], joined[-1]
+    if len(joined) == 1:
+        return b"(?:%s)%s\\Z" % (first if anchored else b"(?:.*/)?" + first, ending)
+    out = first + b"/" if first else b""
+    for middle in joined[1:-1]:
+        out += b"(?>(?:[^/]++/)*?%s/)" % middle if middle else b""
+    return b"(?:%s)%s\\Z" % (out + (b"" if below else b"(?:[^/]++/)*") + last, ending)
 
 
 def _name(part: bytes) -> bytes:
-    """The expression for one name of a pattern."""
-    out = b""
+    """The expression for one name of a pattern; what stands between two stars has a fixed length."""
+    pieces = [b""]
     for token in _TOKEN.findall(part):
         if token[:1] == b"*":
-            out += b"[^/]*"
+            pieces.append(b"")
         elif token == b"?":
-            out += b"[^/]"
+            pieces[-1] += b"[^/]"
         elif token[:1] == b"[" and len(token) > 2:
             negated = token[1:2] in b"!^"
             body = token[2:-1] if negated else token[1:-1]
             body = re.sub(rb"([\\\[\]&~|^])", rb"\\\1", body)
-            out += b"(?!/)[" + (b"^" if negated else b"") + body + b"]"
-        elif token[:1] == b"\\" and len(token) == 2:
-            out += re.escape(token[1:])
+            pieces[-1] += b"(?!/)[" + (b"^" if negated else b"") + body + b"]"
         else:
-            out += re.escape(token)
-    return out
+            pieces[-1] += re.escape(token[1:] if len(token) == 2 and token[:1] == b"\\" else token)
+    first, *middle, last = pieces if len(pieces) > 1 else (pieces[0], None)
+    if last is None:
+        return first
+    between = b"".join(b"(?>[^/]*?%s)" % piece for piece in middle if piece)
+    return first + between + (b"[^/]*" + last if last else b"[^/]*+")

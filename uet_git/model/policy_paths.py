@@ -90,8 +90,9 @@ def is_lockfile(path: bytes) -> bool:
     return path.rpartition(b"/")[2] in LOCKFILES
 
 
-_LONGEST: Final = 4096
-"""Bytes of a path that patterns are asked about: what is longer, no system can hold, and is refused as unsafe."""
+_LONGEST: Final = 4000
+_LONGEST_NAME: Final = 255
+"""Patterns are not asked about longer paths and names: no `[limits]` allow them; `path.too_long` refuses."""
 
 
 class Patterns:
@@ -107,7 +108,7 @@ class Patterns:
     def __call__(self, path: bytes) -> bool:
         """Whether a pattern fits the path."""
         found = self._known.get(path)
-        if found is None and len(path) > _LONGEST:
+        if found is None and len(path) > _LONGEST_NAME and _is_too_long(path):
             return False
         if found is None:
             if len(self._known) > 20_000:
@@ -118,6 +119,10 @@ class Patterns:
     def which(self, path: bytes) -> str:
         """The first pattern that fits; empty if none does."""
         return next((p for p in self.patterns if globs.any_match((p,), [path])), "")
+
+
+def _is_too_long(path: bytes) -> bool:
+    return len(path) > _LONGEST or max(map(len, path.split(b"/"))) > _LONGEST_NAME
 
 
 @lru_cache(maxsize=64)
