@@ -71,6 +71,42 @@ def test_files_below_a_folder_that_a_gate_names_do_not() -> None:
     assert found("tests/unit/test_a.py", b"a\n", b"b\n", PYTEST) == []
 
 
+MODULE = "a gate imports a module of that name"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("python3", "-m", "pytest", "-q"), ("python", "-W", "error", "-bm", "pytest"), ("py", "-mpytest"),
+        ("uv", "run", ".venv/bin/python3.11", "-I", "-m", "pytest.x", "tests"), ("env", "A=1", "pypy3", "-m", "pytest"),
+        ("sh", "-c", "cd . && python -m pytest | tee log"), ("coverage", "run", "-m", "pytest"),
+        ("python", "-m", "coverage", "run", "--branch", "-m", "pytest"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "path",
+    ["pytest.py", "pytest/__main__.py", "pytest/a/b.py", "pytest.so", "_pytest/__init__.py", "ast.py",
+     "json/__init__.py", "sitecustomize.py"],
+)  # fmt: skip
+def test_a_module_at_the_top_stands_in_the_way_of_the_one_that_a_gate_runs(
+    command: tuple[str, ...], path: str
+) -> None:
+    assert found(path, None, b"", Gate("unit", command)) == [MODULE]
+
+
+@pytest.mark.parametrize(
+    ("path", "command"),
+    [
+        ("src/pytest.py", ("python", "-m", "pytest")), ("json/a.json", ("python", "-m", "pytest")),
+        ("pytest.md", ("python", "-m", "pytest")), ("pytest.py", ("pytest", "-m", "pytest")),
+        ("slow.py", ("python", "run.py", "-m", "slow")), ("ast.py", ("pytest",)), ("slow.py", ("python", "-c", "-m", "slow")),
+        ("slow.py", ("python", "-m", "pytest", "-m", "slow")), ("test/__init__.py", ("python", "-m", "pytest")),
+    ],
+)  # fmt: skip
+def test_other_modules_do_not(path: str, command: tuple[str, ...]) -> None:
+    assert found(path, None, b"", Gate("unit", command)) == []
+
+
 def test_configuration_of_the_tools_that_gates_run() -> None:
     assert found("ruff.toml", b"a\n", b"b\n", SHELL) == ["it says how tests or checks run"]
     assert found("ruff.toml", b"a\n", b"b\n", PYTEST) == []

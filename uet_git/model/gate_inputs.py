@@ -7,6 +7,7 @@ differs.
 import json
 import re
 import shlex
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -83,6 +84,14 @@ _ASSIGNMENT: Final = re.compile(
 _DEEP_KEY: Final = re.compile(rb"(?:\.[ \t]*+[\w\"'-]++[ \t]*+){32}")
 """A key of so many parts is no one's; the parser's work grows with their square."""
 _SEPARATORS: Final = ";&|()<>"
+_PYTHON: Final = re.compile(r"(?:.*/)?(?:python|pypy|py|coverage)[\d.]*")
+_MODULE: Final = re.compile(r"-[A-Za-ln-z]*m(.*)", re.DOTALL)
+_IMPORTABLE: Final = (b".py", b".pyc", b".so", b".pyd")
+_SHADOWS: Final = (
+    frozenset(name.encode() for name in sys.stdlib_module_names)
+    | {b"_pytest", b"pluggy", b"iniconfig", b"packaging", b"sitecustomize", b"usercustomize"}
+) - {b"test"}
+"""What Python and pytest import. `python -m` looks for it at the top of the tree first."""
 _LARGEST: Final = 256 * 1024
 """Bytes of a file that is taken apart; any change of a larger one counts."""
 
@@ -103,6 +112,8 @@ def judge_gate_inputs(
         name = path.rpartition(b"/")[2]
         if path in uses.named:
             found.append(Finding(_CODE, "a gate runs or reads it by name", path))
+        elif _is_module(path, uses.modules):
+            found.append(Finding(_CODE, "a gate imports a module of that name", path))
         elif name in uses.whole or _TEST_RUNNERS.match(name):
             found.append(Finding(_CODE, "it says how tests or checks run", path))
     seen = {f.path for f in found}
@@ -121,12 +132,16 @@ def judge_gate_inputs(
 
 
 class _Used(NamedTuple):
-    """What gates use: the words of their commands, the paths and tools among these, and the tools' own files."""
+    """What gates use: the words of their commands, the paths and tools among these, and the tools' own files.
+
+    `modules` are those that a Python runs by name.
+    """
 
     words: frozenset[bytes]
     named: frozenset[bytes]
     tools: frozenset[str]
     whole: frozenset[bytes]
+    modules: frozenset[bytes]
 
 
 @lru_cache(maxsize=64)
@@ -138,7 +153,38 @@ def _used(gates: tuple[Gate, ...]) -> _Used:
         frozenset(_plain(word).encode("utf-8", "surrogateescape") for word in words),
         tools,
         _ALWAYS.union(*(_OF_TOOL[t] for t in tools if t in _OF_TOOL)),
+        frozenset(_modules(words)),
     )
+
+
+def _modules(words: Sequence[str]) -> Iterator[bytes]:
+    """The first names of what `python -m` is told to run. Its other options end at the first word that is none."""
+    rest = iter(words)
+    for word in rest:
+        if not _PYTHON.fullmatch(word):
+            continue
+        for option in rest:
+            found = _MODULE.fullmatch(option)
+            if found:
+                module = found[1] or next(rest, "")
+                yield module.partition(".")[0].encode("utf-8", "surrogateescape")
+            elif option in ("-W", "-X", "--check-hash-based-pycs"):
+                next(rest, None)
+            elif not option.startswith("-") and option != "run" and not _PYTHON.fullmatch(option):
+                break
+            if option.startswith("-c") or (found and module != "coverage"):
+                break
+
+
+def _is_module(path: bytes, modules: frozenset[bytes]) -> bool:
+    """Whether Python finds that file before a module that it is told to run, or that this one imports."""
+    top, inside, below = path.partition(b"/")
+    if inside:
+        return top in modules or (
+            bool(modules) and top in _SHADOWS and below.startswith(b"__init__.")
+        )
+    name = top.partition(b".")[0]
+    return bool(modules) and top.endswith(_IMPORTABLE) and (name in modules or name in _SHADOWS)
 
 
 def _words(gate: Gate) -> Iterator[str]:
