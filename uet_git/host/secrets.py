@@ -40,6 +40,9 @@ RULES: Final = {
 """Modules of `detect_secrets.plugins` and the class in each."""
 PLACES: Final = 300
 """So many suspicious places of one text are looked at; more of them are suspicious enough."""
+PATCH_PLACES: Final = 2_000
+PATCH_RUNS: Final = 20_000
+"""So many suspicious places, and runs of letters among which they are, are looked at in all texts of one patch."""
 _WORDS: Final = (
     *(b"PRIVATE KEY", b"PuTTY-User-Key-File", b":_authToken=", b"hooks.slack.com/services/"),
     b"xox",
@@ -80,14 +83,36 @@ class Hit(NamedTuple):
         return self.kind != "Private Key"
 
 
-def scan(text: bytes) -> tuple[list[Hit], bool]:
-    """What looks like a secret in `text`, and whether there was more suspicious text than is looked at."""
-    places = _places(text)
+class Effort:
+    """How much is still looked at in the texts of one patch."""
+
+    __slots__ = ("places", "runs")
+
+    def __init__(self) -> None:
+        self.places = PATCH_PLACES
+        self.runs = PATCH_RUNS
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether there was more to look at."""
+        return self.places < 0 or self.runs < 0
+
+
+def scan(text: bytes, effort: Effort | None = None) -> tuple[list[Hit], bool]:
+    """What looks like a secret in `text`, and whether there was more suspicious text than is looked at.
+
+    `effort` is one object for all texts of a patch.
+    """
+    effort = effort or Effort()
+    places = _places(text, effort)
+    most = min(PLACES, effort.places)
+    effort.places -= min(len(places), PLACES)
+    too_many = len(places) > PLACES or effort.is_spent
     if not places:
-        return [], False
+        return [], too_many
     hits: dict[tuple[str, int], Hit] = {}
     end, ended = -1, True
-    for at in sorted(places)[:PLACES]:
+    for at in sorted(places)[: max(0, most)]:
         if at < end - (0 if ended else _LONGEST):
             continue
         start = max(text.rfind(b"\n", 0, at) + 1, at - _BEFORE)
@@ -100,15 +125,16 @@ def scan(text: bytes) -> tuple[list[Hit], bool]:
             for found in pattern.finditer(piece):
                 hit = Hit(kind, start + found.start(), found[0])
                 hits.setdefault((kind, hit.offset), hit)
-    return sorted(hits.values(), key=lambda h: h.offset), len(places) > PLACES
+    return sorted(hits.values(), key=lambda h: h.offset), too_many
 
 
 def is_suspicious(text: bytes) -> bool:
     """Whether `scan` would look closer at anything in `text`, or at any part of it."""
-    return bool(_places(text))
+    effort = Effort()
+    return bool(_places(text, effort)) or effort.is_spent
 
 
-def _places(text: bytes) -> list[int]:
+def _places(text: bytes, effort: Effort) -> list[int]:
     """Where a rule could match. No key is made of small letters only: such runs are names."""
     places: list[int] = []
     for word in _WORDS:
@@ -118,10 +144,11 @@ def _places(text: bytes) -> list[int]:
             at = text.find(word, at + 1)
     mask = text.translate(_MASK)
     at = mask.find(_RUN)
-    while at >= 0 and len(places) <= PLACES:
+    while at >= 0 and len(places) <= PLACES and not effort.is_spent:
         end = mask.find(b" ", at)
         end = len(text) if end < 0 else end
         if not text[at:end].islower() or _DIGIT.search(text, at, end):
+            effort.runs -= 1
             found = _TOKEN.search(text, max(0, at - _NEAR), end + _NEAR)
             if found:
                 places.append(found.start())

@@ -83,6 +83,7 @@ _ASSIGNMENT: Final = re.compile(
 )
 _DEEP_KEY: Final = re.compile(rb"(?:\.[ \t]*+[\w\"'-]++[ \t]*+){32}")
 """A key of so many parts is no one's; the parser's work grows with their square."""
+_TOO_MUCH: Final = "more changes in files of this kind than is looked at"
 _SEPARATORS: Final = ";&|()<>"
 _PYTHON: Final = re.compile(r"(?:.*/)?(?:python|pypy|py|coverage)[\d.]*")
 _MODULE: Final = re.compile(r"-[A-Za-ln-z]*m(.*)", re.DOTALL)
@@ -94,6 +95,8 @@ _SHADOWS: Final = (
 """What Python and pytest import. `python -m` looks for it at the top of the tree first."""
 _LARGEST: Final = 256 * 1024
 """Bytes of a file that is taken apart; any change of a larger one counts."""
+_MOST: Final = 512 * 1024
+"""Bytes of files that are taken apart for one patch, before and after together."""
 
 Parts = Callable[[bytes], Any]
 
@@ -118,10 +121,16 @@ def judge_gate_inputs(
             found.append(Finding(_CODE, "it says how tests or checks run", path))
     seen = {f.path for f in found}
     if changes is not None and read is not None:
+        room = _MOST
         for change in changes:
             parts = _parts_of(change.path, uses)
             if parts is not None and change.path not in seen:
                 sides = [read(oid) if oid else None for oid in (change.old_oid, change.new_oid)]
+                sizes = [len(side or b"") for side in sides]
+                room -= sum(sizes) if max(sizes) <= _LARGEST else 0
+                if room < 0:
+                    found.append(Finding(_CODE, _TOO_MUCH, change.path))
+                    break
                 found += _judged_parts(change.path, parts, sides)
     elif patch is not None:
         for part in patch.changes:

@@ -6,6 +6,7 @@ Layers: the user's file, the tip's `uet.toml` with flags and variables, the entr
 
 import json
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from uet_git.errors import UsageError
 from uet_git.host import policy_document, secrets
@@ -17,6 +18,9 @@ from uet_git.model.settings import Settings
 from uet_git.project import CONFIG_FILE, Project
 from uet_git.queue.options import Given
 from uet_git.queue.recent import Recent
+
+_AT_ONCE: Final = 256 * 1024
+"""Bytes of a patch that are first searched together; a larger one is searched once, text by text."""
 
 
 class Judge:
@@ -95,12 +99,14 @@ class Judge:
 
 def _secrets(subject: Subject) -> Iterator[Finding]:
     """`content.secret` for each secret that comes in; what a line only keeps is not new."""
-    if not secrets.is_suspicious(b"".join(t.raw for t in subject.texts)):
+    size = sum(len(t.raw) for t in subject.texts)
+    if size < _AT_ONCE and not secrets.is_suspicious(b"".join(t.raw for t in subject.texts)):
         return
+    effort = secrets.Effort()
     for text in subject.texts:
         if not text.marked and b"\0" in text.raw:
             continue
-        hits, too_many = secrets.scan(text.raw)
+        hits, too_many = secrets.scan(text.raw, effort)
         marks = [text.raw[text.raw.rfind(b"\n", 0, h.offset) + 1 :][:1] for h in hits]
         both = list(zip(hits, marks, strict=True))
         told = {h.value for h, m in both if text.marked and m == b"-" and h.is_whole}
@@ -114,6 +120,8 @@ def _secrets(subject: Subject) -> Iterator[Finding]:
             yield Finding("content.secret", f"{hit.kind}{where}", text.path, found)
         if too_many:
             yield Finding("content.secret", "too many places to look at them all", text.path)
+        if effort.is_spent:
+            return
 
 
 def base_layers(project: Project, settings: Settings) -> list[Layer]:
