@@ -1,8 +1,26 @@
 chained "$@" || exit
 [ -z "${UET_ACTIVE-}" ] || exit 0
 
-# A tree that passed on this base under this configuration needs no second look. The marker is no evidence: the next
-# command of uet-git looks at the ledger.
+# A tree that passed on this base under this configuration needs no second look, as long as what the marker names
+# is what it was (uet_git/host/hook_facts.py). The marker is no evidence: the next command of uet-git looks at the ledger.
+now="$PATH|$HOME|$XDG_CONFIG_HOME|$LANG|$LANGUAGE|$TZ|$USER|$LOGNAME|$SHELL"
+now="$now|$VIRTUAL_ENV|$CONDA_PREFIX|$JAVA_HOME|$GOROOT|$RUSTUP_HOME|$PYENV_ROOT"
+now="$now|$PYENV_VERSION|$NVM_DIR|$SSL_CERT_FILE|$SSL_CERT_DIR|$SYSTEMROOT"
+now="$now|$LC_ALL|$LC_COLLATE|$LC_CTYPE|$LC_MESSAGES|$LC_MONETARY|$LC_NUMERIC|$LC_TIME"
+known() {
+  {
+    read -r on config && IFS= read -r was && [ "$was" = "$now" ] || return 1
+    while IFS= read -r place; do
+      case $place in
+        +*) [ -e "${place#+}" ] && [ "$1" -nt "${place#+}" ] || return 1 ;;
+        *) [ ! -e "${place#-}" ] || return 1 ;;
+      esac
+    done
+  } <"$1"
+}
+hit() {
+  printf 'hit %s %s %s %s %s\n' "$PPID" "$tree" "$on" "$config" "$gitdir" >>"$there/journal" && exit 0
+}
 if [ -d "$there/running" ]; then
   boot=
   {
@@ -10,21 +28,24 @@ if [ -d "$there/running" ]; then
     printf '%s\n%s\n' "$boot" "$gitdir" >"$there/running/$PPID"
   } 2>/dev/null
   own=${XDG_CONFIG_HOME:-$HOME/.config}/uet-git/policy.toml
-  if [ -z "${UET_SKIP-}${UET_PRESET-}" ] && [ ! -e "$there/landing" ] && [ ! "$own" -nt "$there/epoch" ]; then
-    hit() {
-      printf 'hit %s %s %s %s %s\n' "$PPID" "$tree" "$base" "$config" "$gitdir" >>"$there/journal" && exit 0
-    }
-    {
-      read -r epoch <"$there/epoch" && tree=$(git write-tree) && {
-        head_of
-        [ "$head" != - ] && read -r base config <"$there/ok/$tree-$head-$epoch" && hit
-        base=$(git rev-parse 'HEAD^{tree}' HEAD:uet.toml)
-        config=${base##*[!0-9a-f]}
-        base=${base%%[!0-9a-f]*}
-        [ "${#config}" = "${#tree}" ] && [ "$config" != "$base" ] || config=none
-        read -r known _ <"$there/ok/$tree-$config-$epoch" && { [ "$known" = "$base" ] || [ "$tree" = "$base" ]; } && hit
-      }
-    } 2>/dev/null
-  fi
+  case $(set) in
+    *'
+UET_'*) ;; # settings of this one command
+    *)
+      if [ ! -e "$there/landing" ] && [ ! "$own" -nt "$there/epoch" ]; then
+        {
+          read -r epoch <"$there/epoch" && tree=$(git write-tree) && {
+            head_of
+            [ "$head" != - ] && known "$there/ok/$tree-$head-$epoch" && hit
+            base=$(git rev-parse 'HEAD^{tree}' HEAD:uet.toml)
+            blob=${base##*[!0-9a-f]}
+            base=${base%%[!0-9a-f]*}
+            [ "${#blob}" = "${#tree}" ] && [ "$blob" != "$base" ] || blob=none
+            known "$there/ok/$tree-$blob-$epoch" && { [ "$on" = "$base" ] || [ "$tree" = "$base" ]; } && hit
+          }
+        } 2>/dev/null
+      fi
+      ;;
+  esac
 fi
 ask "$@"

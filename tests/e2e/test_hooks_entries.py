@@ -350,9 +350,10 @@ def test_what_a_hook_reads_of_a_marker_is_no_evidence(tmp_path: Path) -> None:
     tree = git(repo, "write-tree").decode().strip()
     epoch = (home / "epoch").read_text().strip()
     base = git(repo, "rev-parse", "HEAD^{tree}").decode().strip()
+    facts = next((home / "ok").iterdir()).read_text().split("\n", 1)[1]
     for name in ("HEAD", "HEAD:uet.toml"):
         key = git(repo, "rev-parse", name).decode().strip()
-        (home / "ok" / f"{tree}-{key}-{epoch}").write_text(f"{base} {key}\n")
+        (home / "ok" / f"{tree}-{key}-{epoch}").write_text(f"{base} {key}\n{facts}")
     assert run(repo, "commit", "-qm", "forged").code == 0
     assert kind(repo) == "unverified"
     sound(repo)

@@ -25,12 +25,12 @@ def home(tmp_path: Path) -> HookHome:
 
 def test_a_new_epoch_makes_every_marker_void(home: HookHome) -> None:
     first = home.epoch()
-    home.mark(TREE, BLOB, first, OTHER, HEAD)
+    home.mark(TREE, (BLOB, OTHER, HEAD), first, ["facts"], 1.0)
     names = sorted(os.listdir(f"{home.path}/ok"))
     assert names == [f"{TREE}-{BLOB}-{first}", f"{TREE}-{HEAD}-{first}"]
     home.forget()
     assert home.epoch() != first
-    home.mark(OTHER, BLOB, home.epoch(), TREE, HEAD)
+    home.mark(OTHER, (BLOB, TREE, HEAD), home.epoch(), ["facts"], 1.0)
     assert all(name.endswith(home.epoch()) for name in os.listdir(f"{home.path}/ok"))
 
 

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-_PASSED: Final = frozenset(
+PASSED: Final = frozenset(
     {
         *("PATH", "LANG", "LANGUAGE", "TZ", "USER", "LOGNAME", "SHELL", "VIRTUAL_ENV"),
         *("CONDA_PREFIX", "JAVA_HOME", "GOROOT", "RUSTUP_HOME", "PYENV_ROOT", "PYENV_VERSION"),
@@ -29,7 +29,7 @@ def gate_environment(
     `home` and `temporary` are folders of the gate's own. No git in the gate finds a repository
     from `ceiling` (an absolute folder around the gate's tree) upwards.
     """
-    names = _PASSED.union(n for n in pass_env if not n.startswith("GIT_"))
+    names = PASSED.union(n for n in pass_env if not n.startswith("GIT_"))
     env = {k: v for k, v in os.environ.items() if k in names or k.startswith("LC_")}
     env["PATH"] = _own_path(env.get("PATH", os.defpath))
     real_home = os.environ.get("HOME", "")

@@ -58,12 +58,17 @@ def version(argv: Sequence[str], env: Mapping[str, str]) -> str | None:
     return f"version {list(argv)} {said}"
 
 
+def packages(environment: str) -> list[str]:
+    """The folders that a virtual environment's packages are installed into; none if it is no such environment."""
+    if not os.path.isfile(os.path.join(environment, "pyvenv.cfg")):
+        return []
+    found = glob.glob(os.path.join(glob.escape(environment), "lib", "python*", "site-packages"))
+    return sorted(found)
+
+
 def _packages(environment: str) -> str:
     """When something was last installed into a virtual environment; empty if it is none."""
-    if not os.path.isfile(os.path.join(environment, "pyvenv.cfg")):
-        return ""
-    found = glob.glob(os.path.join(glob.escape(environment), "lib", "python*", "site-packages"))
-    return " ".join(map(_stamp, sorted(found)))
+    return " ".join(map(_stamp, packages(environment)))
 
 
 def _stamp(path: str) -> str:

@@ -74,6 +74,15 @@ class Landed(NamedTuple):
 _HOOK_ENTRY: Final = (
     "SELECT h.*, e.state, e.number, e.target FROM hook_entries h JOIN entries e USING (entry_id)"
 )
+_LAST_RED: Final = (
+    "coalesce((SELECT max(g.event_seq) FROM hook_entries r JOIN gates g USING (entry_id) WHERE r.tree = ?1"
+    " AND g.required AND g.state IN ('failed', 'timeout', 'error')), 0)"
+)
+_ONCE: Final = (
+    "SELECT 1 FROM gates g WHERE g.entry_id = h.entry_id AND g.state = 'passed' AND (g.verdict_key IS NULL"
+    " OR json_array_length(g.definition, '$.pass_env') > 0 OR json_extract(g.results, '$.flaky') IS NOT NULL)"
+)
+"""A pass of an entry that holds for one commit alone."""
 _OPEN: Final = "('created', 'validated', 'queued', 'applied', 'verified', 'quarantined')"
 
 
@@ -96,9 +105,13 @@ class Handmade:
         return [HookEntry(*row) for row in rows.fetchall()]
 
     def passed(self, tree: str) -> list[HookEntry]:
-        """Entries whose gates passed on exactly this tree, newest first."""
+        """Entries whose gates passed on exactly this tree and may be believed again, newest first.
+
+        A verdict may not where a gate says so, was flaky or saw variables of the user's; nor once one failed here.
+        """
         rows = self._db.execute(
-            f"{_HOOK_ENTRY} WHERE h.tree = ? AND h.passed_seq IS NOT NULL ORDER BY e.seq DESC LIMIT 50",
+            f"{_HOOK_ENTRY} WHERE h.tree = ?1 AND h.passed_seq > {_LAST_RED} AND NOT EXISTS ({_ONCE})"
+            " ORDER BY e.seq DESC LIMIT 50",
             (tree,),
         )
         return [HookEntry(*row) for row in rows.fetchall()]

@@ -1,7 +1,8 @@
 """What hooks and commands leave for each other: files in `<ledger's folder>/hooks`, none of them evidence (DESIGN 11).
 
 epoch      a word in the name of every marker: a new one makes all of them void
-ok/        markers `<tree>-<config blob>-<epoch>`: a tree that passed; the file holds the tree that it was judged on
+ok/        markers `<tree>-<config blob>-<epoch>`: a tree that passed. The file holds the tree that it was judged on and
+           what else the verdict stands on (host/hook_facts.py); its time is when the tree began to be judged
 running/   a file for each git process whose pre-commit was entered, named by its pid: boot id, git directory
 landing    the pid of who is moving a branch right now
 journal    a line for each thing that a hook saw
@@ -72,15 +73,38 @@ class HookHome:
         """The epoch that a verdict is noted under: ask before it is looked for. Empty without one."""
         return _read(self._of("epoch")).strip()
 
-    def mark(self, tree: str, config: str, epoch: str, base: str, head: str) -> None:
-        """Notes that a tree passed on a base, that of commit `head`; a full disk takes the note, not the verdict."""
+    def mark(
+        self,
+        tree: str,
+        verdict: tuple[str, str, str],
+        epoch: str,
+        facts: Iterable[str],
+        since: float,
+    ) -> None:
+        """Notes a pass; a full disk takes the note, not the verdict.
+
+        `verdict` is the configuration's blob, the tree that it was judged on, and that tree's commit (may be empty).
+        `facts` are what else it stands on, `since` when that was first looked at (seconds since the epoch).
+        """
+        config, base, head = verdict
         if not epoch:
             return
+        text = "".join(f"{line}\n" for line in (f"{base} {config}", *facts))
         with suppress(OSError):
             for key in filter(None, (config, head)):
-                with open(self._of("ok", f"{tree}-{key}-{epoch}"), "w", encoding="ascii") as file:
-                    file.write(f"{base} {config}\n")
+                path = self._of("ok", f"{tree}-{key}-{epoch}")
+                with open(f"{path}.{os.getpid()}", "wb") as file:
+                    file.write(os.fsencode(text))
+                os.utime(file.name, (since, since))
+                os.rename(file.name, path)
             self._prune(epoch)
+
+    def unmark(self, tree: str) -> None:
+        """Removes every marker of a tree."""
+        with suppress(OSError):
+            for name in os.listdir(self._of("ok")):
+                if name.startswith(f"{tree}-"):
+                    os.unlink(self._of("ok", name))
 
     def _prune(self, epoch: str) -> None:
         names = os.listdir(self._of("ok"))

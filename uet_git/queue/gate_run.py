@@ -315,6 +315,8 @@ class _Judging:
         return replace(result, state="failed", fix=path, detail=detail)
 
     def _ended(self, attempt: _Attempt, result: GateResult) -> None:
+        if result.state != "passed":
+            self._project.hook_home.unmark(self._tree)
         self._move(
             attempt, result.state, exit_code=result.exit_code, detail=result.detail,
             duration_seconds=round(result.seconds, 3), output_path=result.output or None,

@@ -5,6 +5,7 @@ the project says `[hooks] enforce = true`; the ledger then shows the commit as u
 """
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
@@ -57,6 +58,7 @@ class _Guard:
         self.env = process.inherited()
         self.pid = int(process.variable("UET_GIT_PID") or os.getppid())
         self.enforced = False
+        self.began = time.time()
         self._project: Project | None = None
 
     @property
@@ -156,8 +158,9 @@ class _Guard:
         if self.staged_tree() != tree:
             return self._moved(entry, run)
         self._record(entry, staged, run, since, verdict)
-        if verdict.passed:
-            project.hook_home.mark(tree, staged.config, epoch, base, tip or "")
+        if verdict.passed and verdict.facts is not None:
+            known = staged.config, base, tip or ""
+            project.hook_home.mark(tree, known, epoch, verdict.facts, self.began)
         code = GO if verdict.passed else self._gates_refuse(entry, verdict, may_block=may_block)
         if code == GO and any(c.path == CONFIG_FILE.encode() for c in staged.changes):
             guard_gates.offer_trust(project, branch, tree, self.say)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from uet_git.errors import ConfigError
-from uet_git.host import process, terminal
+from uet_git.host import hook_facts, process, terminal
 from uet_git.ledger.handmade import RUNG
 from uet_git.model import display, paths, treechange
 from uet_git.model.entry import Entry
@@ -35,12 +35,16 @@ _DIFF = (
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the gates said. `failed` are findings that refuse; `lines` are for the user; `note` goes into the run."""
+    """What the gates said. `failed` are findings that refuse; `lines` are for the user; `note` goes into the run.
+
+    `facts` are what else a pass stands on, for its marker; None where it must not be used again without a look.
+    """
 
     passed: bool
     failed: tuple[Finding, ...] = ()
     lines: tuple[str, ...] = field(default=())
     note: str = ""
+    facts: tuple[str, ...] | None = None
 
 
 def blocking(findings: Sequence[Finding]) -> list[Finding]:
@@ -126,7 +130,7 @@ def run(
 ) -> Verdict:
     """Runs the gates that belong to pre-commit on the staged tree, in a scratch tree."""
     if not any(MOMENT in gate.on for gate in settings.gates):
-        return Verdict(passed=True)
+        return Verdict(passed=True, facts=_facts([], {}))
     from uet_git.gates import run as gate_run
     from uet_git.queue import trust
     from uet_git.queue.gate_run import TreeGates
@@ -152,7 +156,18 @@ def run(
         said = ", ".join(skipped)
         line = f"skipped by UET_SKIP: {said}; the ledger shows the commit as unverified"
         return Verdict(passed=False, lines=(line,), note=note)
-    return Verdict(passed=True, note=note)
+    return Verdict(passed=True, note=note, facts=None if skipped else _facts(wanted, results))
+
+
+def _facts(gates: Sequence[Gate], results: Mapping[str, GateResult]) -> tuple[str, ...] | None:
+    """What a marker of these passes stands on; None where a few lines of sh could not tell that it holds."""
+    for gate in gates:
+        seen = gate.pass_env or gate.link or gate.versions
+        if seen or not gate.cache or results[gate.name].flaky:
+            return None
+    programs = ["sh" if gate.shell else gate.run[0] for gate in gates]
+    found = hook_facts.lines(programs)
+    return None if found is None else tuple(found)
 
 
 def offer_trust(project: Project, branch: str, tree: Oid, say: Callable[[str], None]) -> None:
