@@ -288,6 +288,8 @@ def main() -> int:
     if not CORPORA.is_dir():
         print(f"the real patch series are not here ({CORPORA}); set UET_CORPORA", file=sys.stderr)
         given.only = [name for name in given.only if name in ("many", "start", "hooks")]
+        if not given.only:
+            return 2
     folder = Path(tempfile.mkdtemp(prefix="uet-bench-", dir=base))
     (folder / "more").mkdir()
     try:
@@ -299,7 +301,7 @@ def main() -> int:
             ROWS[name](table)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    print(f"bars missed: {', '.join(table.misses)}" if table.misses else "every bar is met")
+    print(f"bars missed: {', '.join(table.misses)}" if table.misses else "every bar that was measured is met")
     return 1 if table.misses else 0
 
 
