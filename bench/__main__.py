@@ -301,7 +301,11 @@ def main() -> int:
             ROWS[name](table)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    print(f"bars missed: {', '.join(table.misses)}" if table.misses else "every bar that was measured is met")
+    print(
+        f"bars missed: {', '.join(table.misses)}"
+        if table.misses
+        else "every bar that was measured is met"
+    )
     return 1 if table.misses else 0
 
 
