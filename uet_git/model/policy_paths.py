@@ -49,9 +49,16 @@ LOCKFILES: Final = frozenset(
 _TEST: Final = re.compile(
     rb"(?:.*/)?(?:"
     rb"(?:[Tt]ests?|__tests__|specs?|e2e)/.+|[^/]*[a-z.]Tests?/.+"
-    rb"|(?:test_[^/]*|[^/]*_(?:test|spec))\.[A-Za-z]+|[^/]*\.(?:test|spec)\.[cm]?[jt]sx?"
+    rb"|(?:test_[^/]*|[^/]*_(?:(?:unit)?tests?|spec))\.[A-Za-z]+|[^/]*\.(?:test|spec)\.[cm]?[jt]sx?"
     rb"|[^/]*[A-Za-z0-9](?:Tests?|Spec)\.(?:java|kt|kts|scala|groovy|cs|fs|vb|swift|php)"
-    rb"|tests?\.(?:py|sh|js|ts|rs|c|go)|conftest\.py)\Z",
+    rb"|tests?\.(?:py|sh|js|ts|rs|c|go)|conftest\.py|[^/]+\.(?:t|bats|phpt))\Z",
+    re.DOTALL,
+)
+_COLLECTED: Final = re.compile(
+    rb"(?:(?P<py>(?:test_.*|.*_test|tests?)\.py)|(?P<js>.*[._-](?:test|spec)\.[cm]?[jt]sx?)"
+    rb"|(?P<go>.*_test\.go)|(?P<rb>(?:test_.*|.*_(?:test|spec))\.rb)|(?P<ex>.*_test\.exs)"
+    rb"|(?P<dart>.*_test\.dart)|(?P<php>.*(?:Test\.php|\.phpt))|(?P<pl>.*\.t)|(?P<sh>.*\.bats)"
+    rb"|(?P<jvm>.*(?:Tests?|TestCase|Spec|IT)\.(?:java|kts?|scala|groovy)|Test.*\.(?:java|kt)))\Z",
     re.DOTALL,
 )
 _SECRETS: Final = re.compile(
@@ -64,7 +71,7 @@ _SECRETS: Final = re.compile(
 )
 _SAMPLES: Final = re.compile(rb"(?i)[._-](?:example|sample|template|dist|tmpl)\Z")
 _SOURCE: Final = re.compile(
-    rb".*\.(?:" + b"|".join(s[2:].encode() for s in SOURCES) + rb")\Z", re.DOTALL
+    rb".*\.(?:t|bats|phpt|" + b"|".join(s[2:].encode() for s in SOURCES) + rb")\Z", re.DOTALL
 )
 
 
@@ -78,6 +85,18 @@ def is_test(path: bytes) -> bool:
 def is_source(path: bytes) -> bool:
     """Whether a path looks like code; tests are code too."""
     return _SOURCE.match(path) is not None
+
+
+@lru_cache(maxsize=8192)
+def test_family(path: bytes) -> str:
+    """Which runner finds a test by its name; `folder` for other test code; empty for what is no code of a test.
+
+    A runner looks at its own names only: what loses such a name runs no more, wherever it stays.
+    """
+    if not is_test(path) or not is_source(path):
+        return ""
+    found = _COLLECTED.match(path.rpartition(b"/")[2])
+    return (found and found.lastgroup) or "folder"
 
 
 def holds_secrets(path: bytes) -> bool:
