@@ -1,7 +1,10 @@
 """A verdict that a hook has is used again only while it answers the same question, and a red one always counts (P13)."""
 
+import fcntl
 import os
 import re
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ from tests.builders import git
 from tests.hooking import commit, gate, hooked, kind, run, sound, tied
 from tests.product import uet
 from uet_git.host import gate_env, hook_facts
+from uet_git.project import Project
 
 
 def again(repo: Path, *args: str, **env: str) -> tuple[int, str]:
@@ -132,3 +136,109 @@ def test_a_red_verdict_takes_the_marker(tmp_path: Path) -> None:
     flag.touch()
     uet(repo, "gate", "run", "g", "--no-cache", code=None)
     assert markers(repo) == []
+
+
+def pauses(repo: Path) -> list[str]:
+    with Project.open(str(repo)) as project:
+        return [p.code for p in project.ledger.pauses()]
+
+
+@pytest.mark.parametrize(
+    ("does", "named"),
+    [
+        ("git -C {repo} config core.fsmonitor /tmp/x", "config was changed"),
+        ("echo x > {repo}/.git/hooks/pre-push", "pre-push was"),
+        ("touch {repo}/.git/uet/hooks/enforce", "enforce was made"),
+        ("echo 1 > {repo}/.git/uet/hooks/epoch", "epoch was changed"),
+        ("touch {repo}/.git/uet/hooks/drain-post-commit", "drain-post-commit was made"),
+    ],
+)
+def test_a_gate_that_changes_the_repository(does: str, named: str, tmp_path: Path) -> None:
+    text = gate(does.format(repo=tmp_path / "repo"))
+    repo = hooked(tmp_path / "repo", {"uet.toml": text})
+    did = commit(repo, "two")
+    assert did.code == 1
+    assert named in did.err
+    assert pauses(repo) == ["gate.tampered"]
+    sound(repo)
+
+
+def test_gate_run_pauses_too(tmp_path: Path) -> None:
+    text = gate(f"git -C {tmp_path / 'repo'} config core.fsmonitor /tmp/x")
+    repo = hooked(tmp_path / "repo", {"uet.toml": text})
+    assert b"the queue stops" in uet(repo, "gate", "run", "g", code=None).err
+    assert pauses(repo) == ["gate.tampered"]
+
+
+def test_what_git_and_others_do_is_no_tampering(tmp_path: Path) -> None:
+    """Packing, a branch, a fetch, a stash, a file of the index: people and git do that while gates run."""
+    repo = hooked(tmp_path / "repo", {"uet.toml": gate("sleep 1")})
+    git(repo, "worktree", "add", "-q", str(tmp_path / "other"), "-b", "other")
+    (repo / "a").write_text("two")
+    with subprocess.Popen(["git", "commit", "-qam", "x"], cwd=repo) as process:
+        time.sleep(0.5)
+        git(repo, "branch", "new")
+        git(repo, "pack-refs", "--all")
+        git(repo, "status")
+        (tmp_path / "other/a").write_text("three")
+        assert run(tmp_path / "other", "commit", "-qam", "y").code == 0
+    assert process.returncode == 0
+    assert pauses(repo) == []
+    assert kind(repo) == "hook"
+    sound(repo)
+
+
+@pytest.mark.parametrize(("shell", "code"), [("exit 1", 1), ("exit 0", 0)])
+def test_a_verdict_counts_though_the_ledger_is_busy(shell: str, code: int, tmp_path: Path) -> None:
+    repo = hooked(tmp_path / "repo", {"uet.toml": gate(f"touch {tmp_path}/ran; sleep 1; {shell}")})
+    (repo / "a").write_text("two")
+    with (
+        open(repo / ".git/uet/write.lock", "a") as lock,
+        subprocess.Popen(
+            ["git", "commit", "-qam", "x"], cwd=repo, stderr=subprocess.PIPE
+        ) as process,
+    ):
+        while not (tmp_path / "ran").exists():
+            time.sleep(0.02)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        said = process.communicate()[1]
+    assert process.returncode == code, said
+    assert b"checked, not recorded" in said
+    assert kind(repo) == ("before" if code else "unverified")
+    sound(repo)
+
+
+def test_a_short_wait_loses_nothing(tmp_path: Path) -> None:
+    repo = hooked(tmp_path / "repo", {"uet.toml": gate(f"touch {tmp_path}/ran; sleep 0.5")})
+    (repo / "a").write_text("two")
+    with (
+        open(repo / ".git/uet/write.lock", "a") as lock,
+        subprocess.Popen(
+            ["git", "commit", "-qam", "x"], cwd=repo, stderr=subprocess.PIPE
+        ) as process,
+    ):
+        while not (tmp_path / "ran").exists():
+            time.sleep(0.02)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        time.sleep(1.5)
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        said = process.communicate()[1]
+    assert (process.returncode, said) == (0, b"")
+    assert kind(repo) == "hook"
+
+
+ABSENT = b"version = 1\nsandbox = 'none'\n%s[gates.g]\nrun = ['not-there']\non = ['pre-commit']\n"
+
+
+@pytest.mark.parametrize("enforce", [False, True])
+def test_a_gate_that_cannot_run_refuses_only_where_that_is_wanted(
+    enforce: bool, tmp_path: Path
+) -> None:
+    """The gates are those of the tip: else the commit that mends them could not be made (P13)."""
+    hooks = b"[hooks]\nenforce = true\n" if enforce else b""
+    repo = hooked(tmp_path / "repo", {"uet.toml": ABSENT % hooks})
+    did = commit(repo, "two")
+    assert "g could not run: " in did.err
+    assert did.code == int(enforce)
+    assert kind(repo) == ("before" if enforce else "unverified")
+    sound(repo)

@@ -169,6 +169,11 @@ class Ledger:
         """The newest attempt that ran and ended in one of these states for the same question (model/verdict.py)."""
         return gates.verdict(self.db, key, ended)
 
+    def be_patient(self, seconds: float) -> None:
+        """Waits so long for other writers from now on."""
+        self.patience = seconds
+        self.db.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+
     def witness(self) -> _witness.Witness:
         """What must still be there after somebody else's program ran."""
         return _witness.take(self.db)

@@ -4,7 +4,7 @@ A sandbox that hides the repository keeps a gate from it; a weaker one does not,
 afterwards. Not everything that differs is the gate's doing: people commit, fetch and push meanwhile.
 
 - `differences` are what nobody changes by the way: configuration (but for `[branch ...]`, which
-  `git push -u` writes), hooks, attributes, alternates, the ledger's file. And the target branch,
+  `git push -u` writes), hooks and what steers ours, attributes, alternates, the ledger's file. And the target branch,
   unless the gate was `confined`: then somebody else moved it, and the compare-and-swap of the
   landing deals with that. From a gate that can write there, a moved target cannot be told from one's
   own commit: it is reported, and a person says which it was.
@@ -27,6 +27,7 @@ from uet_git.plumbing.git import Git
 
 _READ: Final = ("config", "config.worktree", "info/attributes", "info/grafts")
 _ALSO: Final = ("objects/info/alternates",)
+_HOOK_HOME: Final = ("epoch", "enforce", "drain-post-commit", "drain-post-merge")
 _LARGEST: Final = 1 << 20  # bytes of a file that are read
 _MOST: Final = 20_000  # loose refs that are looked at
 _SECTION: Final = re.compile(rb"\s*\[\s*([^\s\]\"]+)")
@@ -67,6 +68,8 @@ def take(git: Git, target: str, ledger: str = "") -> Snapshot:
         os.path.join(f, name): _content(os.path.join(f, name)) for f in folders for name in _READ
     }
     files |= {path: _content(path) for path in (os.path.join(common, name) for name in _ALSO)}
+    home = os.path.join(os.path.dirname(ledger), "hooks") if ledger else ""
+    files |= {path: _content(path) for path in (os.path.join(home, n) for n in _HOOK_HOME) if home}
     loose = dict(_loose(common))
     return Snapshot(
         target=target,
@@ -241,4 +244,4 @@ def _shown(at: bytes | None) -> str:
 
 
 def _verb(old: object, new: object) -> str:
-    return "made" if not old else "removed" if not new else "changed"
+    return "made" if old in (None, ()) else "removed" if new in (None, ()) else "changed"

@@ -5,13 +5,13 @@ import shutil
 import tempfile
 from dataclasses import dataclass, replace
 
-from uet_git.errors import ConfigError, NotTrusted, UetError, UsageError
+from uet_git.errors import ConfigError, NotTrusted, RepositoryTampered, UetError, UsageError
 from uet_git.host import config, files
 from uet_git.model.records import Gate, GateResult, Oid
 from uet_git.model.settings import Settings
 from uet_git.plumbing import difference
 from uet_git.project import CONFIG_FILE, TRUST_VARIABLE, Project
-from uet_git.queue import trust
+from uet_git.queue import tampering, trust
 from uet_git.queue.gate_run import TreeGates
 from uet_git.queue.progress import GateListener
 
@@ -120,6 +120,8 @@ def ask(
             asked.tree, gates, paths=asked.paths, use_cache=use_cache, jobs=jobs, purpose="asked"
         )
     except BaseException as exc:
+        if isinstance(exc, RepositoryTampered):
+            tampering.pause(project, asked.target, exc)
         _finish(project, run, "canceled" if isinstance(exc, KeyboardInterrupt) else "failed", exc)
         raise
     _finish(project, run, "succeeded", None)

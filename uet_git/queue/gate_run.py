@@ -5,7 +5,7 @@ scratch tree of its own: what a formatter writes is in no other gate's way, and 
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, cast
 
@@ -52,6 +52,8 @@ class TreeGates:
         self.slots = Slots(project, settings)
         self.questions = Questions(project, self.slots.base)
         self.target = target
+        self.ended: Mapping[str, GateResult] = {}
+        """The results so far of what was judged last, also where they could not be written down."""
 
     def judge(
         self,
@@ -73,7 +75,9 @@ class TreeGates:
         recorded as canceled. Raises: RepositoryTampered, DiskFull, IoFailed, GitFailed, and what the ledger raises.
         """
         ordered = gate_run.order(gates)
-        return _Judging(self, tree, ordered, paths, entry, use_cache, jobs, purpose).results()
+        judging = _Judging(self, tree, ordered, paths, entry, use_cache, jobs, purpose)
+        self.ended = judging.ended
+        return judging.results()
 
     def known(
         self, tree: Oid, gate: Gate, paths: Sequence[bytes] | None = None
@@ -120,6 +124,7 @@ class _Judging:
         self._use_cache = use_cache
         self._jobs = jobs or len(os.sched_getaffinity(0))
         self._results: dict[str, GateResult] = {}
+        self.ended: Mapping[str, GateResult] = self._results
         self._waiting: dict[str, _Attempt] = {}
         self._starting: list[_Attempt] = []
         self._running: dict[str, tuple[_Attempt, Scratch]] = {}

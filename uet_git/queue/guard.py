@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
-from uet_git.errors import QueueBusy, UetError
+from uet_git.errors import QueueBusy, RepositoryTampered, UetError
 from uet_git.host import files, process
 from uet_git.host.clock import Clock
 from uet_git.ledger.ledger import Writer
@@ -23,12 +23,13 @@ from uet_git.plumbing import difference, hookhome
 from uet_git.plumbing import git as gits
 from uet_git.plumbing.worktrees import WorkTree
 from uet_git.project import CONFIG_FILE, Project
-from uet_git.queue import guard_gates, handmade, tie
-from uet_git.queue.guard_gates import Verdict
+from uet_git.queue import guard_gates, handmade, tampering, tie
+from uet_git.queue.guard_gates import Verdict, word
 from uet_git.queue.handmade import Staged
 
 GO, REFUSED = 0, 10
 PATIENCE: Final = 0.3  # seconds for locks of others; the user waits
+_PATIENT: Final = 5.0  # the same for what gates said, which took longer to find out
 _LANDING: Final = 2.0  # seconds for a branch that is being moved right now
 _TRIES: Final = 5
 _SHOWN: Final = 10  # findings
@@ -154,8 +155,12 @@ class _Guard:
                 handmade.to_applied(write, entry.entry_id, entry.state, staged, run)
         if blocked:
             return self._policy_refuses(entry, blocked, may_block=may_block)
-        verdict = self._gates(entry, staged, settings, run)
-        if self.staged_tree() != tree:
+        project.ledger.be_patient(_PATIENT)
+        try:
+            verdict = self._gates(entry, staged, settings, run, may_block=may_block)
+        except RepositoryTampered as exc:
+            return self._tampered(staged, exc)
+        if not verdict.failed and self.staged_tree() != tree:
             return self._moved(entry, run)
         self._record(entry, staged, run, since, verdict)
         if verdict.passed and verdict.facts is not None:
@@ -186,15 +191,28 @@ class _Guard:
         assert found is not None
         return found
 
-    def _gates(self, entry: Entry, staged: Staged, settings: Settings, run: str) -> Verdict:
+    def _gates(
+        self, entry: Entry, staged: Staged, settings: Settings, run: str, *, may_block: bool
+    ) -> Verdict:
+        project, say = self.project, self.say
         try:
-            return guard_gates.run(self.project, run, settings, entry, staged, self.say)
+            return guard_gates.run(project, run, settings, entry, staged, say, may_block=may_block)
         except BaseException:
             self._end(run, "failed")
             raise
 
     def _record(self, entry: Entry, staged: Staged, run: str, since: str, verdict: Verdict) -> None:
-        """What the gates said, and the end of the run."""
+        """What the gates said, and the end of the run. It counts also where the ledger does not take it."""
+        unwritten = verdict.unwritten
+        if unwritten is None:
+            try:
+                self._write(entry, staged, run, since, verdict)
+            except UetError as exc:
+                unwritten = exc
+        if unwritten is not None:
+            self.say(f"checked, not recorded: {display.line(unwritten.message, 300)}")
+
+    def _write(self, entry: Entry, staged: Staged, run: str, since: str, verdict: Verdict) -> None:
         with self.project.ledger.write() as write:
             now = self._found(entry.entry_id)
             if verdict.passed and now.state == "applied":
@@ -213,7 +231,7 @@ class _Guard:
     # -- what is said ----------------------------------------------------------------------------------------
 
     def _moved(self, entry: Entry, run: str) -> int:
-        with self.project.ledger.write() as write:
+        with suppress(UetError), self.project.ledger.write() as write:
             old = self.project.ledger.handmade.of_entry(entry.entry_id)
             if old is not None and old.state in ("applied", "verified"):
                 handmade.drop(write, old, "queue.index_moved", "something was staged meanwhile")
@@ -224,8 +242,17 @@ class _Guard:
         self.say("  next: git commit")
         return REFUSED
 
+    def _tampered(self, staged: Staged, exc: RepositoryTampered) -> int:
+        """A gate changed the repository: nothing of it is committed, and nothing lands until somebody looked."""
+        tampering.pause(self.project, staged.target, exc)
+        self.say(display.line(exc.message, 500))
+        self.say(
+            f"  next: {display.command(exc.next)}, and uet-git resume once all is as it should be"
+        )
+        return REFUSED
+
     def _policy_refuses(self, entry: Entry, findings: Sequence[Finding], *, may_block: bool) -> int:
-        self.say(f"the policy of {_short(entry.target)} {_word(may_block)} this commit:")
+        self.say(f"the policy of {_short(entry.target)} {word(may_block=may_block)} this commit:")
         for finding in findings[:_SHOWN]:
             where = "" if finding.path is None else f"{display.shown(finding.path)}: "
             what = finding.detail or REASONS[finding.code].sentence
@@ -257,7 +284,3 @@ def flags(settings: Settings) -> list[str]:
 
 def _short(target: str) -> str:
     return display.line(target.removeprefix("refs/heads/"))
-
-
-def _word(may_block: bool) -> str:
-    return "refuses" if may_block else "would refuse"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from uet_git.errors import ConfigError
+from uet_git.errors import ConfigError, RepositoryTampered, UetError
 from uet_git.host import hook_facts, process, terminal
 from uet_git.ledger.handmade import RUNG
 from uet_git.model import display, paths, treechange
@@ -37,7 +37,8 @@ _DIFF = (
 class Verdict:
     """What the gates said. `failed` are findings that refuse; `lines` are for the user; `note` goes into the run.
 
-    `facts` are what else a pass stands on, for its marker; None where it must not be used again without a look.
+    `unwritten` is why the ledger could not take it, None if it did. `facts` are what else a
+    pass stands on, for its marker; None where it must not be used again without a look.
     """
 
     passed: bool
@@ -45,6 +46,7 @@ class Verdict:
     lines: tuple[str, ...] = field(default=())
     note: str = ""
     facts: tuple[str, ...] | None = None
+    unwritten: UetError | None = None
 
 
 def blocking(findings: Sequence[Finding]) -> list[Finding]:
@@ -127,8 +129,14 @@ def run(
     entry: Entry,
     staged: Staged,
     say: Callable[[str], None],
+    *,
+    may_block: bool,
 ) -> Verdict:
-    """Runs the gates that belong to pre-commit on the staged tree, in a scratch tree."""
+    """Runs the gates that belong to pre-commit on the staged tree, in a scratch tree.
+
+    What they said counts, whether it can be written down or not. Raises: RepositoryTampered, and what else keeps
+    gates from ending.
+    """
     if not any(MOMENT in gate.on for gate in settings.gates):
         return Verdict(passed=True, facts=_facts([], {}))
     from uet_git.gates import run as gate_run
@@ -143,20 +151,29 @@ def run(
         return Verdict(passed=False, lines=lines, note=withheld.code)
     skipped = _skipped(gates)
     wanted = [g for g in gates if g.name not in skipped]
-    judge = TreeGates(project, settings, run_id, _Telling(say))
+    judge = TreeGates(project, settings, run_id, _Telling(say), target=staged.target)
     names = [c.path for c in staged.changes]
-    results = judge.judge(Oid(staged.tree), wanted, paths=names, entry=entry.entry_id)
-    failed = [
-        _finding(g, results[g.name]) for g in wanted if g.required and _is_bad(results[g.name])
-    ]
+    unwritten = None
+    try:
+        results = judge.judge(Oid(staged.tree), wanted, paths=names, entry=entry.entry_id)
+    except RepositoryTampered:
+        raise
+    except UetError as exc:
+        unwritten, results = exc, dict(judge.ended)
+        if not _failed(wanted, results) and len(results) < len(wanted):
+            raise
+    failed = _failed(wanted, results)
     if failed:
-        return Verdict(False, tuple(failed), tuple(_failure(failed, results, staged.target)))
+        told = _failure(failed, results, staged.target, may_block=may_block)
+        return Verdict(False, tuple(failed), tuple(told), unwritten=unwritten)
     note = f"UET_SKIP={','.join(skipped)}" if skipped else ""
-    if any(g.required for g in gates if g.name in skipped):
-        said = ", ".join(skipped)
-        line = f"skipped by UET_SKIP: {said}; the ledger shows the commit as unverified"
-        return Verdict(passed=False, lines=(line,), note=note)
-    return Verdict(passed=True, note=note, facts=None if skipped else _facts(wanted, results))
+    left = [f"{g.name}: skipped by UET_SKIP" for g in gates if g.required and g.name in skipped]
+    left += _not_run(wanted, results)
+    if left:
+        line = f"{'; '.join(left)}; the ledger shows the commit as unverified"
+        return Verdict(False, lines=(line,), note=note or "gate.error", unwritten=unwritten)
+    facts = None if skipped or unwritten else _facts(wanted, results)
+    return Verdict(passed=True, note=note, facts=facts, unwritten=unwritten)
 
 
 def _facts(gates: Sequence[Gate], results: Mapping[str, GateResult]) -> tuple[str, ...] | None:
@@ -187,13 +204,20 @@ def offer_trust(project: Project, branch: str, tree: Oid, say: Callable[[str], N
         say(f"the gates of this commit wait for a person who accepts them ({how})")
 
 
-def _is_bad(result: GateResult) -> bool:
-    return result.state not in ("passed", "skipped")
+def _failed(gates: Sequence[Gate], results: Mapping[str, GateResult]) -> list[Finding]:
+    """The required gates that said no."""
+    said = ((g, results[g.name]) for g in gates if g.required and g.name in results)
+    return [
+        Finding("gate.timeout" if r.state == "timeout" else "gate.failed", f"{g.name}: {r.detail}")
+        for g, r in said
+        if r.state not in ("passed", "skipped", "error")
+    ]
 
 
-def _finding(gate: Gate, result: GateResult) -> Finding:
-    code = {"timeout": "gate.timeout", "error": "gate.error"}.get(result.state, "gate.failed")
-    return Finding(code, f"{gate.name}: {result.detail}")
+def _not_run(gates: Sequence[Gate], results: Mapping[str, GateResult]) -> list[str]:
+    """The required gates that could not run, and why: the commit may be the one that mends that (P13)."""
+    bad = [g.name for g in gates if g.required and results[g.name].state == "error"]
+    return [f"{name} could not run: {display.line(results[name].detail, 300)}" for name in bad]
 
 
 def _skipped(gates: Sequence[Gate]) -> list[str]:
@@ -206,13 +230,19 @@ def _skipped(gates: Sequence[Gate]) -> list[str]:
     return found
 
 
+def word(*, may_block: bool) -> str:
+    """What a judge does to a commit; a merge goes through all the same."""
+    return "refuses" if may_block else "would refuse"
+
+
 def _failure(
-    failed: Sequence[Finding], results: Mapping[str, GateResult], target: str
+    failed: Sequence[Finding], results: Mapping[str, GateResult], target: str, *, may_block: bool
 ) -> list[str]:
     """What failed, the end of its output, and where the rest is."""
     short = display.line(target.removeprefix("refs/heads/"))
     lines = [
-        f"a gate of {short} refuses this commit: {display.line(f.detail, 300)}" for f in failed
+        f"a gate of {short} {word(may_block=may_block)} this commit: {display.line(f.detail, 300)}"
+        for f in failed
     ]
     for result in results.values():
         if result.state in ("failed", "timeout", "error") and result.output:
