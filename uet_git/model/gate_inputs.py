@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
+from uet_git.model import globs, makefile
 from uet_git.model.added import ReadBlob
 from uet_git.model.records import Finding, Gate, Patch, TreeChange
 
@@ -70,16 +71,11 @@ _OF_TOOL: Final[dict[str, frozenset[bytes]]] = {
     "ctest": frozenset({b"CTestTestfile.cmake"}),
 }  # fmt: skip
 _MAKEFILES: Final = (b"GNUmakefile", b"makefile", b"Makefile")
+_MOST_INCLUDED: Final = 50
 _PY_TOOLS: Final = ("pytest", "coverage", "tox", "nox", "hatch")
 _JS_KEYS: Final = ("scripts", "jest", "mocha", "ava", "vitest", "nyc", "c8", "tap")
 _INI_TESTS: Final = re.compile(
     rb"(?:tool[:.])?(?:pytest\b.*|coverage\b.*|tox\b.*|nox\b.*|hatch\b.*)|testenv.*|nosetests|aliases"
-)
-_RULE: Final = re.compile(
-    rb"^([^\s#:=][^:=\n]*):(?![=:])([^\n]*)\n((?:\t[^\n]*\n?|[ ]*(?:#[^\n]*)?\n)*)", re.MULTILINE
-)
-_ASSIGNMENT: Final = re.compile(
-    rb"^[ ]*(?:export[ ]+|override[ ]+)*([\w.-]+)[ ]*[:?+!]{0,2}=[^\n]*", re.MULTILINE
 )
 _DEEP_KEY: Final = re.compile(rb"(?:\.[ \t]*+[\w\"'-]++[ \t]*+){32}")
 """A key of so many parts is no one's; the parser's work grows with their square."""
@@ -99,6 +95,7 @@ _MOST: Final = 512 * 1024
 """Bytes of files that are taken apart for one patch, before and after together."""
 
 Parts = Callable[[bytes], Any]
+Lookup = Callable[[bytes], tuple[int, str]]
 
 
 def judge_gate_inputs(
@@ -107,13 +104,18 @@ def judge_gate_inputs(
     changes: Sequence[TreeChange] | None,
     read: ReadBlob | None,
     patch: Patch | None = None,
+    lookup: Lookup | None = None,
 ) -> list[Finding]:
-    """`policy.gate_input` for each such file. Without `changes` what the hunks of `patch` show must do."""
+    """`policy.gate_input` for each such file. Without `changes` what the hunks of `patch` show must do.
+
+    `lookup` gives mode and id of what lies at a path before the change.
+    """
     uses = _used(tuple(gates))
+    made = _made(uses, changes or (), read, lookup)
     found = []
     for path in paths:
         name = path.rpartition(b"/")[2]
-        if path in uses.named:
+        if path in uses.named or made(path):
             found.append(Finding(_CODE, "a gate runs or reads it by name", path))
         elif _is_module(path, uses.modules):
             found.append(Finding(_CODE, "a gate imports a module of that name", path))
@@ -227,8 +229,38 @@ def _parts_of(path: bytes, uses: _Used) -> Parts | None:
     if name == b"package.json":
         return _json_parts
     if path in _MAKEFILES and "make" in uses.tools:
-        return lambda data: _recipes(data, uses.words)
+        return lambda data: makefile.needed(data, uses.words).parts
     return None
+
+
+def _made(
+    uses: _Used, changes: Sequence[TreeChange], read: ReadBlob | None, lookup: Lookup | None
+) -> Callable[[bytes], bool]:
+    """Tells whether make, where a gate runs it, reads or runs the file at a path."""
+    if "make" not in uses.tools or read is None:
+        return lambda _: False
+    after = {c.path: (c.old_oid, c.new_oid) for c in changes}
+    texts: list[bytes] = []
+    patterns: dict[bytes, None] = {}
+    waiting = list(_MAKEFILES)
+    for path in waiting:  # grows by what is included
+        oids = after.get(path) or (lookup(path)[1] if lookup is not None else "",)
+        for data in (read(oid)[:_LARGEST] for oid in oids if oid):
+            text = makefile.needed(data, uses.words).text if path in _MAKEFILES else data
+            texts.append(text)
+            more = sorted(makefile.named((text,)).included - patterns.keys())[:_MOST_INCLUDED]
+            patterns.update(dict.fromkeys(more))
+            waiting += more[: max(0, _MOST_INCLUDED - len(waiting))]
+    names = makefile.named(tuple(texts))
+    known = tuple(f"/{p.decode('utf-8', 'surrogateescape')}" for p in patterns if b"$" not in p)
+    fits = globs.compiled(tuple(p for p in known if globs.fault(p) is None)).match
+    computed = any(b"$" in p for p in patterns)
+
+    def made(path: bytes) -> bool:
+        included = fits(path) is not None or (computed and path.endswith((b".mk", b".make")))
+        return path not in _MAKEFILES and (included or names.may_name(path))
+
+    return made
 
 
 def _judged_parts(path: bytes, parts: Parts, sides: Sequence[bytes | None]) -> Iterator[Finding]:
@@ -279,44 +311,3 @@ def _json_parts(data: bytes) -> Any:
     except (ValueError, RecursionError):
         return data
     return {k: tree[k] for k in _JS_KEYS if k in tree} if isinstance(tree, dict) else {}
-
-
-def _recipes(data: bytes, targets: frozenset[bytes]) -> Any:
-    """The rules that the targets need, and the variables that these use; all of it where it includes other files."""
-    if re.search(rb"(?m)^[ ]*-?s?include\b", data):
-        return data
-    joined = data.replace(b"\\\n", b" ") + b"\n"
-    rules = [
-        (found[1].split(), found[2].partition(b"#")[0].split(), found[0].strip())
-        for found in _RULE.finditer(joined)
-    ]
-    makes: dict[bytes, list[int]] = {}
-    for number, (made, _, _) in enumerate(rules):
-        for target in dict.fromkeys(made):
-            makes.setdefault(target, []).append(number)
-    variables: dict[bytes, list[bytes]] = {}
-    for line in _ASSIGNMENT.finditer(joined):
-        variables.setdefault(line[1], []).append(line[0])
-    waiting = [t for t in targets if t in makes] or list(makes)[:1]
-    asked, used = set(waiting), set[int]()
-    while waiting:
-        for number in makes.get(waiting.pop(), ()):
-            if number not in used:
-                used.add(number)
-                fresh = set(rules[number][1]) - asked
-                asked |= fresh
-                waiting += fresh
-    texts = sorted(rules[number][2] for number in used)
-    return texts, _variables(texts, variables)
-
-
-def _variables(texts: list[bytes], variables: dict[bytes, list[bytes]]) -> list[bytes]:
-    """The assignments that these texts use, and those that the assignments use."""
-    seen: dict[bytes, None] = {}
-    waiting = list(texts)
-    while waiting:
-        for name in re.findall(rb"\$[({]([\w.-]+)", waiting.pop()):
-            if name not in seen:
-                seen[name] = None
-                waiting += variables.get(name, ())
-    return [line for name in seen for line in variables.get(name, ())]

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from uet_git.model import globs, invisible, policy_paths
 from uet_git.model.added import ReadBlob, Text
-from uet_git.model.gate_inputs import judge_gate_inputs
+from uet_git.model.gate_inputs import Lookup, judge_gate_inputs
 from uet_git.model.policy import Policy
 from uet_git.model.reasons import REASONS
 from uet_git.model.records import EXECUTABLE, REGULAR, Finding, Gate, Patch, TreeChange
@@ -34,7 +34,7 @@ class Subject(NamedTuple):
 
     `changes` is the difference between the tip's tree and the candidate's, None before the patch is composed; `read`
     then gives the bytes of a blob of either. `scope` holds patterns under `write`, `create` and `forbidden`. `texts` is
-    what comes in, for the rules on content.
+    what comes in, for the rules on content; `lookup` gives mode and id of what lies at a path of the tip's tree.
     """
 
     patch: Patch
@@ -46,6 +46,7 @@ class Subject(NamedTuple):
     approvals: int = 0
     scope: Mapping[str, Sequence[str]] = {}
     texts: Sequence[Text] = ()
+    lookup: Lookup | None = None
 
     @property
     def paths(self) -> list[bytes]:
@@ -77,7 +78,7 @@ def judge(policy: Policy, subject: Subject) -> list[Finding]:
         findings += _judged_characters(policy, subject)
     if policy.gate_inputs != "off":
         found = judge_gate_inputs(
-            paths, subject.gates, subject.changes, subject.read, subject.patch
+            paths, subject.gates, subject.changes, subject.read, subject.patch, subject.lookup
         )
         findings += graded(policy.gate_inputs, found)
     if policy.weakened_tests != "off" or policy.edited_tests != "off":

@@ -5,7 +5,7 @@ Layers: the user's file, the tip's `uet.toml` with flags and variables, the entr
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from uet_git.errors import UsageError
@@ -13,8 +13,9 @@ from uet_git.host import policy_document, secrets
 from uet_git.model import added, oscillation, policy, policy_rules
 from uet_git.model.policy import Effective, Layer, Policy
 from uet_git.model.policy_rules import Subject
-from uet_git.model.records import Composed, Finding, Patch
+from uet_git.model.records import Composed, Finding, Oid, Patch
 from uet_git.model.settings import Settings
+from uet_git.plumbing.view import View
 from uet_git.project import CONFIG_FILE, Project
 from uet_git.queue.options import Given
 from uet_git.queue.recent import Recent
@@ -70,7 +71,7 @@ class Judge:
         rules = found or self.policy_for(given)
         subject = self._subject(patch, given, composed)
         texts = tuple(added.texts(patch, subject.changes, subject.read))
-        subject = subject._replace(texts=texts)
+        subject = subject._replace(texts=texts, lookup=self._lookup(tree) if tree else None)
         findings = policy_rules.judge(rules, subject)
         if rules.secrets != "off":
             findings += policy_rules.graded(rules.secrets, _secrets(subject))
@@ -83,6 +84,17 @@ class Judge:
     def follow(self, tree: str, result: str, label: str, entry_id: str, patch: Patch) -> None:
         """Remembers that `result` was made of `tree` by a patch, which is then a recent one for those on top of it."""
         self._recent.follow(tree, result, label, entry_id, patch)
+
+    def _lookup(self, tree: str) -> Callable[[bytes], tuple[int, str]]:
+        """Mode and id by path; the tree is read when it is first asked."""
+        views: list[View] = []
+
+        def look_up(path: bytes) -> tuple[int, str]:
+            if not views:
+                views.append(View(self.project.objects, Oid(tree)))
+            return views[0].look_up(path)
+
+        return look_up
 
     def _subject(self, patch: Patch, given: Given, composed: Composed | None) -> Subject:
         return Subject(
