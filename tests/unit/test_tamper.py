@@ -92,6 +92,7 @@ WEAKER = {
     "libcheck assertion": (edit("tests/check_foo.c", CHECK, b"  ck_assert_int_eq(add(1, 2), 3);\n", b""), "it has one assertion fewer (1 go, 0 come)"),
     "perl assertion": (edit("t/basic.t", PERL, b"ok $fine;\n", b""), "it has one assertion fewer (1 go, 0 come)"),
     "commented out behind": (edit("tests/test_a.py", PY, ONE, b"    pass  # assert sub(1, 1) == 0\n"), "it has one assertion fewer (1 go, 0 come)"),
+    "rows in words only": (edit("tests/test_a.py", PY, ONE, b"    # parametrize\n"), "it has one assertion fewer (1 go, 0 come)"),
     "ava assertion": (edit("test/a_test.mjs", b"test('a', t => {\n  t.is(1, x)\n})\n", b"  t.is(1, x)\n", b""), "it has one assertion fewer (1 go, 0 come)"),
     "mark": (edit("tests/test_a.py", PY, b"def test_sub", b"@mark.skip\ndef test_sub"), "a test is skipped: @mark.skip"),
     "mark xfail": (edit("tests/test_a.py", PY, b"def test_sub", b"@mark.xfail()\ndef test_sub"), "a test is skipped: @mark.xfail()"),

@@ -164,7 +164,8 @@ class _Tests:
         had = sum(not HOLLOW.search(line) for line in lost)
         kept = sum(not HOLLOW.search(line) for line in side.lines(ASSERTING, added=True))
         rewritten = had > 3 and kept >= had * _ENOUGH
-        if kept >= had or rewritten or ROWS.search(side.added) or self._goes_with(side):
+        rows = len(ROWS.findall(side.added)) > len(ROWS.findall(side.removed))
+        if kept >= had or rewritten or rows or self._goes_with(side):
             return None
         many = "one assertion" if had - kept == 1 else f"{had - kept} assertions"
         return _found(f"it has {many} fewer ({had} go, {kept} come)", side.change)

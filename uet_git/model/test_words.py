@@ -51,7 +51,8 @@ _SKIPS: Final = re.compile(
     rb"|^[ \t]*(?:skip|pending)[ ]+[\"']|^[ \t]*(?:skip|xfail|pending)[ ]?\(|^[ \t]*(?:skip|pending)[ \t\r;]*$)"
 )
 ROWS: Final = re.compile(
-    rb"\bparametrize\b|\.each\b|\[(?:TestCase|InlineData)\b|@CsvSource\b|\bsubTest\b"
+    rb"^[^\n#/*]*?(?:\bparametrize\b|\.each\b|\[(?:TestCase|InlineData)\b|@CsvSource\b|\bsubTest\b)",
+    re.MULTILINE,
 )
 _COMMENT: Final = re.compile(
     rb"[ \t]*(?:#(?!\[)|//(?!go:build|[ ]\+build)|\*(?:[ \t\r/]|$)|/\*(?![^\n]*\*/[ \t]*[^\s*/])|--[ \t]|<!--)"
