@@ -11,12 +11,16 @@ known() {
   {
     read -r on config && IFS= read -r was && [ "$was" = "$now" ] || return 1
     while IFS= read -r place; do
-      case $place in
-        +*) [ -e "${place#+}" ] && [ "$1" -nt "${place#+}" ] || return 1 ;;
-        *) [ ! -e "${place#-}" ] || return 1 ;;
-      esac
+      [ -e "$place" ] && [ "$1" -nt "$place" ] || return 1
     done
   } <"$1"
+  IFS=:
+  for place in $PATH; do
+    [ ! -e "$place" ] || [ "$1" -nt "$place" ] || break
+    place=
+  done
+  unset IFS
+  [ -z "$place" ]
 }
 hit() {
   printf 'hit %s %s %s %s %s\n' "$PPID" "$tree" "$on" "$config" "$gitdir" >>"$there/journal" && exit 0

@@ -4,7 +4,7 @@ Less than a verdict's key says: where the two could differ there is no marker, a
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final
 
 COMPARED: Final = (
@@ -21,7 +21,8 @@ _SEPARATOR: Final = "|"
 def lines(programs: Iterable[str]) -> list[str] | None:
     """The lines of a marker for gates that start these programs; None where sh could not tell what changes.
 
-    First the values of COMPARED; then `+path` for what must be older than the marker, `-path` for what must not exist.
+    First the values of COMPARED, then paths that must be older than the marker. So must every folder of PATH, be it
+    that a program of the same name comes to lie in it; sh looks at them without being told.
     """
     env = os.environ
     if any(k.startswith("UET_") and k != _OURS for k in env):
@@ -31,35 +32,33 @@ def lines(programs: Iterable[str]) -> list[str] | None:
     values = [env.get(name, "") for name in COMPARED]
     if any(_SEPARATOR in value for value in values):
         return None
+    from uet_git.host.gate_env import gate_environment
+
+    path = gate_environment(home="", temporary="", ceiling="")["PATH"]
+    if not all(map(os.path.isabs, path.split(os.pathsep))):
+        return None
     found = [_SEPARATOR.join(values)]
     for program in dict.fromkeys(programs):
-        if os.path.dirname(program) and not os.path.isabs(program):
-            continue  # a file of the tree
-        places = list(_places(program))
-        if not places:
-            return None
-        found += (p for p in places if p not in found)
+        if not os.path.dirname(program) or os.path.isabs(program):  # else it is a file of the tree
+            places = _places(program, path)
+            if not places:
+                return None
+            found += (p for p in places if p not in found)
     return None if any("\n" in line for line in found) else found
 
 
-def _places(program: str) -> Iterator[str]:
-    """Where the program is, and every folder in which another of its name would come first; nothing if nowhere."""
-    from uet_git.host.gate_env import gate_environment
+def _places(program: str, path: str) -> list[str]:
+    """What is replaced together with a program; empty if it is nowhere."""
+    from uet_git.host.gate_env import search_path
     from uet_git.host.gate_facts import packages
 
-    path = gate_environment(home="", temporary="", ceiling="")["PATH"]
-    before: list[str] = []
-    for folder in ("",) if os.path.isabs(program) else path.split(os.pathsep):
-        if not os.path.isabs(os.path.join(folder, program)):
-            return
-        file = os.path.join(folder, program)
-        if not folder:
-            folder = os.path.dirname(file)
-        if not os.path.isfile(file) or not os.access(file, os.X_OK):
-            before.append(f"+{folder}" if os.path.isdir(folder) else f"-{folder}")
-            continue
-        real = os.path.realpath(file)
-        yield from before
-        yield from (f"+{p}" for p in (folder, file, os.path.dirname(real)))
-        yield from (f"+{p}" for p in packages(os.path.dirname(folder)))
-        return
+    file = search_path(program, path)
+    if file is None or not os.path.isfile(file):
+        return []
+    folder = os.path.dirname(file)
+    return [
+        folder,
+        file,
+        os.path.dirname(os.path.realpath(file)),
+        *packages(os.path.dirname(folder)),
+    ]
