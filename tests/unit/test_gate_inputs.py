@@ -47,7 +47,7 @@ def found(path: str, old: bytes | None, new: bytes | None, *gates: Gate) -> list
 @pytest.mark.parametrize(
     "path",
     ["conftest.py", "tests/conftest.py", "pytest.ini", "tox.ini", "noxfile.py", ".coveragerc", "jest.config.js",
-     "web/vitest.config.ts", "phpunit.xml"],
+     "web/vitest.config.ts", "phpunit.xml", "Pytest.ini", "CONFTEST.PY"],
 )  # fmt: skip
 def test_configuration_of_tests_always_counts(path: str) -> None:
     assert found(path, b"a\n", b"b\n") == ["it says how tests or checks run"]

@@ -47,6 +47,7 @@ CASES: list[tuple[str, Policy, tuple[bytes, ...], dict[str, Any], list[tuple[str
     ("protected", Policy(protected=("deploy/",)), (diff("deploy/x", None, b"1\n"), A), {}, [("policy.protected_path", b"deploy/x")]),
     ("renamed into", Policy(protected=("deploy/",)), (RENAME,), {}, [("policy.protected_path", b"deploy/x")]),
     ("renamed out of", Policy(protected=("deploy/",)), (AWAY,), {}, [("policy.protected_path", b"deploy/x")]),
+    ("protected in small letters", Policy(protected=("x", "CODEOWNERS", "Jenkinsfile")), (diff("codeowners", None, b"1\n"), diff("JENKINSFILE", None, b"1\n")), {}, [("policy.protected_path", b"codeowners"), ("policy.protected_path", b"JENKINSFILE")]),
     ("forbidden", Policy(forbidden=("*.py",)), (A, B), {}, [("policy.forbidden_path", b"a.py"), ("policy.forbidden_path", b"src/b.py")]),
     ("files", Policy(max_files_changed=1), (A, B), {}, [("policy.max_files", None)]),
     ("just files", Policy(max_files_changed=2), (A, B), {}, []),
@@ -228,6 +229,25 @@ def test_copies_and_renames_come_in_whole() -> None:
     texts = list(added.texts(patch(copy), changes, {"5" * 40: b"whole\n"}.__getitem__))
     assert texts == [added.Text(b"n", b"whole\n", False, 1)]
     assert list(added.texts(patch(copy), None, None)) == []
+
+
+def test_of_whole_files_too_large_to_look_at_it_is_told() -> None:
+    def told(*sizes: int) -> list[bool]:
+        raw = b"".join(
+            b"diff --git a/o%d b/n%d\nsimilarity index 100%%\ncopy from o%d\ncopy to n%d\n"
+            % ((i,) * 4)
+            for i in range(len(sizes))
+        )
+        blobs = {f"{i:040}": b"a" * size for i, size in enumerate(sizes)}
+        changes = [TreeChange(b"n%d" % int(oid), 0, "", 0o100644, oid) for oid in blobs]
+        return [t.cut for t in added.texts(patch(raw), changes, blobs.__getitem__)]
+
+    most = added.LARGEST
+    assert told(most, 0, 5) == [False] * 3
+    assert told(most + 1, 5) == [True, False]
+    assert told(*[most] * 4) == [False] * 4
+    assert told(*[most] * 4, 5, 5) == [False] * 4 + [True]
+    assert told(*[most] * 3, most - 3, 5, 5) == [False] * 4 + [True, True]
 
 
 def test_added_and_removed_lines_are_those_of_the_hunks() -> None:

@@ -1,13 +1,14 @@
 """The options that many commands take, and what `submit` and `apply` make of theirs."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
 
 from uet_git.cli import arguments
 from uet_git.host import policy_document
+from uet_git.model import display, globs
 from uet_git.model.entry import PRIORITIES
 from uet_git.model.policy import PRESETS
 from uet_git.project import Project
@@ -78,7 +79,7 @@ def options_of(project: Project, given: dict[str, Any], *, like_am: bool) -> Opt
         author=_author(given["author"]),
         origin=origin,
         issue=given["issue"],
-        scope=(*given["scope"], *scope.get("write", ())),
+        scope=(*scope_of(given["scope"]), *scope.get("write", ())),
         create=tuple(scope.get("create", ())),
         forbidden=tuple(scope.get("forbidden", ())),
         independent=given["independent"],
@@ -123,6 +124,15 @@ def _author(text: str | None) -> tuple[str, str] | None:
     return name.strip(), email.strip()
 
 
+def scope_of(patterns: Sequence[str]) -> Sequence[str]:
+    """The values of --scope. Raises: click.UsageError if one is no pattern."""
+    for pattern in patterns:
+        wrong = globs.fault(pattern)
+        if wrong is not None:
+            raise click.UsageError(f"--scope {display.line(pattern)!r} {wrong}")
+    return patterns
+
+
 def origin_of(tool: str | None, text: str | None) -> tuple[dict[str, Any] | None, dict[str, str]]:
     """The origin document, and the ids in it that have columns of their own."""
     document: dict[str, Any] = {}
@@ -134,7 +144,7 @@ def origin_of(tool: str | None, text: str | None) -> tuple[dict[str, Any] | None
         )
         try:
             document = json.loads(raw)
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             raise click.UsageError(f"--origin-json is not JSON: {exc}") from exc
         if not isinstance(document, dict):
             raise click.UsageError("--origin-json wants an object")

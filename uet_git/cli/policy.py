@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from uet_git.cli import arguments
-from uet_git.cli.options import origin_of, output_options, preset_option
+from uet_git.cli.options import origin_of, output_options, preset_option, scope_of
 from uet_git.cli.render import Output
 from uet_git.host import policy_document
 from uet_git.model import display, policy
@@ -123,7 +123,7 @@ def _options(project: Project, given: dict[str, Any]) -> Options:
         message=given["message"],
         issue=given["issue"],
         origin=origin,
-        scope=(*given["scope"], *scope.get("write", ())),
+        scope=(*scope_of(given["scope"]), *scope.get("write", ())),
         create=tuple(scope.get("create", ())),
         forbidden=tuple(scope.get("forbidden", ())),
         ids=ids,

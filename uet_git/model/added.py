@@ -19,13 +19,15 @@ MOST: Final = 8 * 1024 * 1024
 class Text(NamedTuple):
     """Lines that come into one file. `marked` says that they are hunk lines, with a mark before each.
 
-    `line` is where `raw` begins: in the submitted bytes for hunk lines, 1 in the file for a whole one.
+    `line` is where `raw` begins: in the submitted bytes for hunk lines, 1 in the file for a whole one. `cut` says that
+    more comes in than `raw` has.
     """
 
     path: bytes
     raw: bytes
     marked: bool
     line: int
+    cut: bool = False
 
     def added(self) -> bytes:
         """What comes in, without marks."""
@@ -71,11 +73,12 @@ def texts(
         whole = change.binary is not None or change.op not in ("add", "modify")
         if whole and left is not None and read is not None:
             oid = left.new_oid
-            if left.new_mode in _FILES and oid != left.old_oid and oid not in known and room > 0:
+            if left.new_mode in _FILES and oid != left.old_oid and oid not in known and room >= 0:
                 known.add(oid)
-                text = read(oid)[:LARGEST]
-                room -= len(text)
-                yield Text(path, text, False, 1)
+                text = read(oid) if room else b""
+                most = min(LARGEST, room)
+                room -= min(most, len(text)) or 1
+                yield Text(path, text[:most], False, 1, len(text) > most or most == 0)
             continue
         for hunk in change.hunks:
             yield Text(path, hunk.body, True, hunk.line + 1)

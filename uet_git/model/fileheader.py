@@ -153,7 +153,11 @@ class _GitHeader:
         op = ops[0] if ops else "modify"
         old, new = self._moved(op) if op in ("rename", "copy") else self._one_name(op)
         header = Header(op, old, new, self.end)
-        self._modes(header)
+        try:
+            self._modes(header)
+        except Refused as refused:
+            refused.path = new if new is not None else old
+            raise
         return header
 
     def _moved(self, op: str) -> tuple[bytes, bytes]:

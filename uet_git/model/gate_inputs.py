@@ -114,8 +114,8 @@ def judge_gate_inputs(
     made = _made(uses, changes or (), read, lookup)
     found = []
     for path in paths:
-        name = path.rpartition(b"/")[2]
-        if path in uses.named or made(path):
+        name = path.rpartition(b"/")[2].lower()  # some file systems do not see case
+        if path in uses.named or path.lower() in uses.named or made(path):
             found.append(Finding(_CODE, "a gate runs or reads it by name", path))
         elif _is_module(path, uses.modules):
             found.append(Finding(_CODE, "a gate imports a module of that name", path))
@@ -161,11 +161,16 @@ def _used(gates: tuple[Gate, ...]) -> _Used:
     tools = frozenset(word.rpartition("/")[2] for word in words)
     return _Used(
         frozenset(word.encode("utf-8", "surrogateescape") for word in words),
-        frozenset(_plain(word).encode("utf-8", "surrogateescape") for word in words),
+        _folded(_plain(word).encode("utf-8", "surrogateescape") for word in words),
         tools,
-        _ALWAYS.union(*(_OF_TOOL[t] for t in tools if t in _OF_TOOL)),
+        _folded(_ALWAYS.union(*(_OF_TOOL[t] for t in tools if t in _OF_TOOL))),
         frozenset(_modules(words)),
     )
+
+
+def _folded(names: Iterable[bytes]) -> frozenset[bytes]:
+    """Names as they are, and in small letters."""
+    return frozenset(form for name in names for form in (name, name.lower()))
 
 
 def _modules(words: Sequence[str]) -> Iterator[bytes]:
@@ -221,14 +226,14 @@ def _plain(word: str) -> str:
 
 def _parts_of(path: bytes, uses: _Used) -> Parts | None:
     """What reads the part that matters out of a file of which only a part does; None for every other file."""
-    name = path.rpartition(b"/")[2]
+    name = path.rpartition(b"/")[2].lower()
     if name == b"pyproject.toml":
         return _toml_parts(uses.tools)
     if name == b"setup.cfg":
         return _ini_parts(uses.tools)
     if name == b"package.json":
         return _json_parts
-    if path in _MAKEFILES and "make" in uses.tools:
+    if path.lower() in (b"gnumakefile", b"makefile") and "make" in uses.tools:
         return lambda data: makefile.needed(data, uses.words).parts
     return None
 

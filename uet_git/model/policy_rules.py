@@ -133,10 +133,13 @@ def _judged_paths(policy: Policy, paths: Sequence[bytes]) -> Iterator[Finding]:
     ):
         if patterns:
             fits = policy_paths.matching(patterns)
+            folded = policy_paths.matching(tuple(map(str.lower, patterns)))
             for path in paths:
-                as_read = path if fits(path) else path.lower()  # some file systems do not see case
-                if fits(as_read):
-                    yield Finding(code, f"it fits {fits.which(as_read)}", path)
+                if fits(path):
+                    yield Finding(code, f"it fits {fits.which(path)}", path)
+                elif folded(lower := path.lower()):  # some file systems do not see case
+                    pattern = patterns[folded.patterns.index(folded.which(lower))]
+                    yield Finding(code, f"it fits {pattern}", path)
 
 
 def _judged_names(policy: Policy, patch: Patch) -> list[Finding]:

@@ -75,6 +75,9 @@ class Judge:
         findings = policy_rules.judge(rules, subject)
         if rules.secrets != "off":
             findings += policy_rules.graded(rules.secrets, _secrets(subject))
+            for found_cut, is_binary in _cut(texts):
+                level = "note" if is_binary else rules.secrets
+                findings += policy_rules.graded(level, [found_cut])
         if rules.oscillation_window is not None:
             before = self._recent.turns(given.target, tree, rules.oscillation_window)
             now = oscillation.turn("", patch)
@@ -107,6 +110,16 @@ class Judge:
             given.approvals,
             given.scope,
         )
+
+
+def _cut(texts: Sequence[added.Text]) -> Iterator[tuple[Finding, bool]]:
+    """`content.secret` for each file that is too large to look at all of it, and whether it is binary."""
+    for text in texts:
+        if text.cut:
+            yield (
+                Finding("content.secret", "not all of it was looked at", text.path),
+                b"\0" in text.raw,
+            )
 
 
 def _secrets(subject: Subject) -> Iterator[Finding]:

@@ -148,7 +148,9 @@ def _drops(finding: Finding) -> bool:
 def offered(found: Repaired, refusal: Finding) -> Finding:
     """The finding that says what was repaired, and why it had to be."""
     words = "; ".join(found.repairs)
-    return Finding("parse.repairable", f"{words} ({refusal.code})", refusal.path, refusal.line)
+    touched = found.patch.paths
+    path = touched[0] if refusal.path is None and len(touched) == 1 else refusal.path
+    return Finding("parse.repairable", f"{words} ({refusal.code})", path, refusal.line)
 
 
 def of(project: Project, entry: Entry) -> StoredRepair | None:
