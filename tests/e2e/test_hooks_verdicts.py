@@ -242,3 +242,23 @@ def test_a_gate_that_cannot_run_refuses_only_where_that_is_wanted(
     assert did.code == int(enforce)
     assert kind(repo) == ("before" if enforce else "unverified")
     sound(repo)
+
+
+def test_gate_run_names_what_to_do_about_an_open_merge(tmp_path: Path) -> None:
+    repo = hooked(tmp_path / "repo", {"uet.toml": gate("true")})
+    git(repo, "checkout", "-qb", "side")
+    commit(repo, "side")
+    git(repo, "checkout", "-q", "main")
+    commit(repo, "main")
+    assert run(repo, "merge", "-q", "side").code != 0
+    assert b"git status" in uet(repo, "gate", "run", "--staged", code=2).err
+
+
+@pytest.mark.parametrize(("origin", "named"), [("some-agent", False), (None, True)])
+def test_only_a_person_is_told_how_to_accept_gates(
+    origin: str | None, named: bool, tmp_path: Path
+) -> None:
+    repo = hooked(tmp_path / "repo", {"uet.toml": gate("true")})
+    (repo / "uet.toml").write_bytes(gate("exit 0"))
+    argv = ("gate", "run", "--config", "worktree")
+    assert (b"UET_TRUST" in uet(repo, *argv, env={"UET_ORIGIN": origin}, code=None).err) is named

@@ -110,6 +110,7 @@ def test_a_test_that_passed_once_and_failed_once_did_not_pass(tmp_path: Path) ->
         (totals(88.5), 88, "passed", 88.5),
         (totals(88.5), 89, "failed", 88.5),
         (totals(100), 100, "passed", 100),
+        (totals(79.996), 80, "failed", 79.99),
         (COBERTURA, 87, "passed", 87.5),
         (COBERTURA, 88, "failed", 87.5),
     ],

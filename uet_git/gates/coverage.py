@@ -1,6 +1,7 @@
 """Reads how much of the code a gate's tests covered: coverage.py's JSON, or Cobertura XML; neither is trusted."""
 
 import json
+import math
 import os
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ def read(path: str, before: Stamp | None) -> float:
         os.close(fd)
     if percent is None or not 0 <= percent <= 100:
         raise UnreadableReportError("does not say how much was covered")
-    return round(percent, 2)
+    return math.floor(round(percent * 100, 6)) / 100  # never more than there is
 
 
 def _of_json(fd: int) -> float | None:
