@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from uet_git.errors import ConfigError, RepositoryTampered, UetError
 from uet_git.host import hook_facts, process, terminal
@@ -16,6 +17,9 @@ from uet_git.queue import handmade
 from uet_git.queue.handmade import Staged
 from uet_git.queue.options import Given
 from uet_git.queue.progress import GateListener
+
+if TYPE_CHECKING:
+    from uet_git.queue.gate_run import TreeGates
 
 MOMENT = "pre-commit"
 _LATER = ("policy.message", "policy.issue_required")
@@ -152,16 +156,7 @@ def run(
     skipped = _skipped(gates)
     wanted = [g for g in gates if g.name not in skipped]
     judge = TreeGates(project, settings, run_id, _Telling(say), target=staged.target)
-    names = [c.path for c in staged.changes]
-    unwritten = None
-    try:
-        results = judge.judge(Oid(staged.tree), wanted, paths=names, entry=entry.entry_id)
-    except RepositoryTampered:
-        raise
-    except UetError as exc:
-        unwritten, results = exc, dict(judge.ended)
-        if not _failed(wanted, results) and len(results) < len(wanted):
-            raise
+    results, unwritten = _judged(judge, staged, entry, wanted)
     failed = _failed(wanted, results)
     if failed:
         told = _failure(failed, results, staged.target, may_block=may_block)
@@ -174,6 +169,22 @@ def run(
         return Verdict(False, lines=(line,), note=note or "gate.error", unwritten=unwritten)
     facts = None if skipped or unwritten else _facts(wanted, results)
     return Verdict(passed=True, note=note, facts=facts, unwritten=unwritten)
+
+
+def _judged(
+    judge: "TreeGates", staged: Staged, entry: Entry, wanted: Sequence[Gate]
+) -> tuple[dict[str, GateResult], UetError | None]:
+    """What the gates said, and why that could not be written down, if it could not."""
+    names = [c.path for c in staged.changes]
+    try:
+        return judge.judge(Oid(staged.tree), wanted, paths=names, entry=entry.entry_id), None
+    except RepositoryTampered:
+        raise
+    except UetError as exc:
+        results = dict(judge.ended)
+        if not _failed(wanted, results) and len(results) < len(wanted):
+            raise
+        return results, exc
 
 
 def _facts(gates: Sequence[Gate], results: Mapping[str, GateResult]) -> tuple[str, ...] | None:
