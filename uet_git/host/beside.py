@@ -8,7 +8,6 @@ too long, the caller does the work itself: nothing depends on it but time.
 import contextlib
 import gc
 import os
-import pickle
 import select
 import signal
 import sys
@@ -46,6 +45,8 @@ class Beside(Generic[T]):
 
     def result(self) -> T | None:
         """What `work` returned; None if it could not be had, or is None."""
+        import pickle
+
         try:
             data = self._read()
             return pickle.loads(data) if data else None  # noqa: S301 our own fork wrote it
@@ -104,6 +105,8 @@ def _answer(work: Callable[[], object], writing: int) -> None:
     """The forked process's whole life."""
     code = 1
     try:
+        import pickle
+
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         gc.disable()

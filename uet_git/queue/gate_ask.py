@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from dataclasses import dataclass, replace
 
-from uet_git.errors import ConfigError, NotTrusted, RepositoryTampered, UetError, UsageError
+from uet_git.errors import ConfigError, NotTrusted, RepositoryTampered, UsageError
 from uet_git.host import config, files
 from uet_git.model.records import Gate, GateResult, Oid
 from uet_git.model.settings import Settings
@@ -13,6 +13,7 @@ from uet_git.plumbing import difference
 from uet_git.project import CONFIG_FILE, TRUST_VARIABLE, Project
 from uet_git.queue import tampering, trust
 from uet_git.queue.gate_run import TreeGates
+from uet_git.queue.line import finish_run
 from uet_git.queue.progress import GateListener
 
 KIND, TRIGGER = "hook", "gate run"  # as kinds of runs are few: it asks what a hook asks
@@ -124,18 +125,9 @@ def ask(
     except BaseException as exc:
         if isinstance(exc, RepositoryTampered):
             tampering.pause(project, asked.target, exc)
-        _finish(project, run, "canceled" if isinstance(exc, KeyboardInterrupt) else "failed", exc)
+        finish_run(
+            project, run, "canceled" if isinstance(exc, KeyboardInterrupt) else "failed", exc
+        )
         raise
-    _finish(project, run, "succeeded", None)
+    finish_run(project, run, "succeeded", None)
     return run, results
-
-
-def _finish(project: Project, run: str, state: str, exc: BaseException | None) -> None:
-    """Ends the run; a world too broken for that must not hide why it broke."""
-    reason = None if exc is None else getattr(exc, "code", type(exc).__name__)
-    try:
-        with project.ledger.write() as write:
-            write.runs.finish(run, state, reason)
-    except (UetError, OSError):
-        if exc is None:
-            raise

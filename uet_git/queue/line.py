@@ -130,19 +130,19 @@ def apply(
             ids = None if entries is None else with_needs(project, entries)
             report = Drain(project, held, run, listener, ids).drain()
     except BaseException as exc:
-        _finish(
+        finish_run(
             project,
             run,
             "canceled" if isinstance(exc, QueueBusy | KeyboardInterrupt) else "failed",
             exc,
         )
         raise
-    _finish(project, run, "succeeded", None)
+    finish_run(project, run, "succeeded", None)
     anchor.anchor_now(project)
     return report
 
 
-def _finish(project: Project, run: str, state: str, exc: BaseException | None) -> None:
+def finish_run(project: Project, run: str, state: str, exc: BaseException | None) -> None:
     """Ends the run; a world too broken for that must not hide why it broke."""
     reason = None if exc is None else getattr(exc, "code", type(exc).__name__)
     try:
