@@ -198,6 +198,13 @@ class LedgerOnNetwork(UetError):
     code = "ledger.network_fs"
 
 
+class BackupUnusable(UetError):
+    """That file cannot become this repository's ledger; nothing was changed."""
+
+    code = "ledger.backup_unusable"
+    default_next = ("uet-git", "restore", "--help")
+
+
 class IllegalMove(UetError):
     """A state machine was asked for a move that its table does not have."""
 

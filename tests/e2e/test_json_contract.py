@@ -48,6 +48,8 @@ CALLS: dict[str, list[tuple[tuple[str, ...], str]]] = {
     "completion": [(("completion", "bash"), "completion.v1")],
     "demo": [],  # it makes a repository of its own: see test_demo.py
     "fsck": [(("fsck",), "fsck.v1")],
+    "backup": [(("backup", "../b.db"), "backup.v1"), (("backup", "../b.db", "--dry-run"), "backup.v1")],
+    "restore": [],  # it wants a backup: see test_backup.py
     "hook": [
         (("hook", "install"), "hook_change.v1"),
         (("hook", "install", "--dry-run", "--pre-push"), "hook_change.v1"),

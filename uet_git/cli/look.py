@@ -68,7 +68,7 @@ def _status(project: Project) -> dict[str, Any]:
         needs_you=[_brief(e) for e in needs],
         paused=[p._asdict() for p in ledger.pauses()],
         cut_short=recover.needed(project),
-        unanchored=ledger.last_seq() - anchor.newest(project).seq,
+        unanchored=max(0, ledger.last_seq() - anchor.newest(project).seq),
         next=_next(counts, needs, paused=bool(ledger.pauses())),
     )
     queued = ledger.entries.pages(("queued",)) if counts.get("queued") else ()

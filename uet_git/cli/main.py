@@ -34,6 +34,8 @@ COMMANDS: Final[dict[str, str]] = {
     "completion": "setup:completion",
     "demo": "demo:demo",
     "fsck": "check:fsck",
+    "backup": "copies:backup",
+    "restore": "copies:restore",
     "policy": "policy:policy_",
     "gate": "gate:gate_",
     "hook": "hook:hook",

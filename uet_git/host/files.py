@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import BinaryIO, Final, NamedTuple, Self
 
 from uet_git.errors import DiskFull, IoFailed, UetError
 
@@ -65,18 +65,23 @@ def write_atomic(path: AnyPath, data: bytes, mode: int = 0o600) -> None:
 
     A symbolic link at `path` is replaced, not followed. Raises: DiskFull, IoFailed.
     """
+    with replacing(path, mode) as file:
+        file.write(data)
+
+
+@contextmanager
+def replacing(path: AnyPath, mode: int = 0o600) -> Iterator[BinaryIO]:
+    """A file to write that takes the place of `path` at the end, as `write_atomic` does it; on an error nothing has
+    changed. Raises: DiskFull, IoFailed.
+    """
     name = os.fsencode(path)
     folder = os.path.dirname(name) or b"."
-    temporary = os.path.join(
-        folder,
-        b".%s.%d.%s.tmp"
-        % (os.path.basename(name)[:100], os.getpid(), os.urandom(4).hex().encode()),
-    )
+    temporary = beside(name)
     with os_errors(f"writing {os.fsdecode(name)}"):
         try:
             fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
             with os.fdopen(fd, "wb") as file:
-                file.write(data)
+                yield file
                 file.flush()
                 os.fchmod(fd, mode)
                 os.fsync(fd)
@@ -85,6 +90,13 @@ def write_atomic(path: AnyPath, data: bytes, mode: int = 0o600) -> None:
             _remove(temporary)
             raise
         fsync_dir(folder)
+
+
+def beside(path: AnyPath) -> bytes:
+    """A name in the same folder that nothing has yet, for what will be moved to `path`."""
+    folder, name = os.path.split(os.fsencode(path))
+    mine = b".%s.%d.%s.tmp" % (name[:100], os.getpid(), os.urandom(4).hex().encode())
+    return os.path.join(folder or b".", mine)
 
 
 def _remove(path: bytes) -> None:

@@ -153,6 +153,11 @@ def _connect(path: Path, mode: str, patience: float | None = None) -> sqlite3.Co
     return connection
 
 
+def writable(path: Path) -> sqlite3.Connection:
+    """A plain connection to write the file with, whatever is in it."""
+    return _connect(path, "rw")
+
+
 @contextmanager
 def write_lock(folder: Path, patience: float | None = None) -> Iterator[None]:
     """Holds the ledger's writer flock, waiting `patience` seconds (None: as long as it takes) for it.
