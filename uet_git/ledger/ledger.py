@@ -145,6 +145,11 @@ class Ledger:
         (seq,) = self.db.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()
         return int(seq)
 
+    def is_any_quarantined(self) -> bool:
+        """Whether anything is quarantined; one look into an index."""
+        sql = "SELECT 1 FROM entries WHERE state = 'quarantined' LIMIT 1"
+        return self.db.execute(sql).fetchone() is not None
+
     def open_landings(self) -> list[Landing]:
         """Landings that were cut short."""
         return landings.open_landings(self.db)

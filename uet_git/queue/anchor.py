@@ -4,6 +4,7 @@ Each anchor's tree holds one file, `events.jsonl`: one canonical JSON line an ev
 last seq and the last hash, so that a later reader sees a truncated or replaced ledger.
 """
 
+import os
 import re
 from contextlib import suppress
 from typing import NamedTuple
@@ -67,11 +68,13 @@ def prepare(project: Project, last: Anchor) -> tuple[RefUpdate, Anchor] | None:
 def anchor_now(project: Project) -> None:
     """Anchors what is not anchored yet, if it can: a busy ref leaves it to the next one, as the ledger has it all.
 
-    It comes at the end of every command that changes something, so what hooks left is tied up first.
+    It comes at the end of every command that changes something, so what hooks left is tied up first, and the
+    quarantine folder is brought into step.
     """
     from uet_git.queue import tie
 
     tie.quietly(project)
+    _keep_quarantine(project)
     with suppress(GitLocked):
         for _ in range(3):
             made = prepare(project, newest(project))
@@ -80,3 +83,15 @@ def anchor_now(project: Project) -> None:
             project.objects.write()
             if project.refs.move([made[0]]) is None:
                 return
+
+
+def _keep_quarantine(project: Project) -> None:
+    """Costs one look into an index and one at a folder where nothing was ever quarantined."""
+    if project.ledger.is_any_quarantined() or os.path.lexists(project.home / "quarantine"):
+        from uet_git.errors import UetError
+        from uet_git.queue import quarantine
+
+        with suppress(
+            UetError, OSError
+        ):  # the ledger has it all: the next command tries again, `fsck` tells
+            quarantine.keep(project)

@@ -8,6 +8,8 @@ Codes, all damage but those marked (i), which are information:
               ledger_rolled_back, ledger_forked, unanchored (i)
  the rows     row_missing, row_without_event, row_changed, row_unreadable, state_mismatch, illegal_history,
               patch_damaged, document_mismatch
+ quarantine/  quarantine_missing, quarantine_differs, quarantine_behind (i), quarantine_left_over (i),
+              quarantine_stray (i)
  the commits  commit_differs, patch_differs, landed_twice, landing_missing, forged_trailer, pin_differs,
               commit_gone (i), commit_rewritten (i), commit_not_on_branch (i), commit_copied (i), foreign_trailer (i),
               landing_open (i), entry_stranded (i), pin_missing (i), stale_pin (i)
@@ -17,7 +19,7 @@ from uet_git.errors import LedgerCorrupt, LedgerReadOnly, NoLedger
 from uet_git.ledger import connection, inspect
 from uet_git.ledger.ledger import Ledger
 from uet_git.project import Project
-from uet_git.queue import fsck_chain, fsck_handmade, fsck_refs
+from uet_git.queue import fsck_chain, fsck_handmade, fsck_quarantine, fsck_refs
 from uet_git.queue.fsck_commits import Commits, Landings
 from uet_git.queue.fsck_refs import Branches, Known
 from uet_git.queue.fsck_rows import Rows
@@ -25,6 +27,11 @@ from uet_git.queue.problem import DAMAGE, INFORMATION, Problem, Problems
 
 __all__ = ["DAMAGE", "INFORMATION", "Problem", "check"]
 
+_OF_ROWS = (
+    *("row_changed", "state_mismatch", "row_without_event", "illegal_history", "document_mismatch"),
+    *("patch_damaged", "event_missing", "event_edited", "event_moved", "event_replaced"),
+)
+"""What already tells that the rows, and so what would be written of them, are not to be believed."""
 _OTHER_COPY = ("ledger_truncated", "ledger_rolled_back", "ledger_forked")
 
 
@@ -83,6 +90,8 @@ def _check(project: Project, ledger: Ledger, problems: Problems, *, full: bool) 
         return  # what landed since then is not in this copy: every look at the branches would only say so again
     Branches(project, ledger, problems, known, commits, rows.unsound).check()
     fsck_refs.check_pins(project, known, landings, problems)
+    if not problems.has("row_missing", "row_unreadable"):
+        fsck_quarantine.check(project, ledger, problems, compare=not problems.has(*_OF_ROWS))
 
 
 def _check_file(project: Project, ledger: Ledger, problems: Problems) -> bool:
