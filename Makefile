@@ -13,6 +13,9 @@ find = for p in $(NAMES); do $$p -c '$(1)' >/dev/null 2>&1 && { echo $$p; break;
 PYTHON = $(or $(shell $(call find,$(WHOLE))),$(shell $(call find,$(FIT))))
 
 .DEFAULT_GOAL := help
+# Where Python may not write byte code (PYTHONDONTWRITEBYTECODE), every command of a checkout would compile the whole package.
+COMPILED = @$(RUN) -m compileall -q uet_git
+
 .PHONY: help setup demo test nightly lint format types wheel bench docs picture check clean
 
 help: ## Say what there is
@@ -39,15 +42,19 @@ $(STAMP): pyproject.toml
 	}
 	@echo "installing uet-git and its tools into $(VENV) (once)"
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(COMPILED)
 	@touch $@
 
 demo: $(STAMP) ## Watch the queue work on a scratch repository; it checks itself
+	$(COMPILED)
 	@$(BIN)/uet-git demo
 
 test: $(STAMP) ## Run the tests, without the long ones
+	$(COMPILED)
 	@$(RUN) -m pytest -q -m "not nightly" -n auto --dist worksteal $(ARGS)
 
 nightly: $(STAMP) ## Run the long tests
+	$(COMPILED)
 	@$(RUN) -m pytest -q -m nightly $(ARGS)
 
 lint: $(STAMP) ## Check the code's form
@@ -67,6 +74,7 @@ wheel: $(STAMP) ## Build the wheel into dist/
 	@ls dist/*.whl
 
 bench: $(STAMP) ## Measure against the peers, side by side
+	$(COMPILED)
 	@$(RUN) -m bench $(ARGS)
 
 docs: $(STAMP) ## Write docs/reference.md and the presets in docs/policy.md from the code

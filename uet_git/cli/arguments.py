@@ -1,7 +1,6 @@
 """What an argument means: a file, entries of the ledger, or commits (DESIGN 14). Two readings are an error."""
 
 import os
-import re
 import sys
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,12 +8,13 @@ from typing import NamedTuple
 from uet_git.errors import AmbiguousArgument, MergeInRange, NoInput, NotFound, UsageError
 from uet_git.model.display import line as shown
 from uet_git.model.entry import Entry
+from uet_git.model.pattern import late
 from uet_git.project import Project
 from uet_git.queue.options import Source
 
 LARGEST = 512 * 1024 * 1024
-_NUMBER = re.compile(r"(\d{1,9})(?:\.(\d{1,6})|-(\d{1,9}))?")
-_ULID = re.compile(r"[0-9A-HJKMNP-TV-Z]{6,26}")
+_NUMBER = late(r"(\d{1,9})(?:\.(\d{1,6})|-(\d{1,9}))?")
+_ULID = late(r"[0-9A-HJKMNP-TV-Z]{6,26}")
 
 
 class Given(NamedTuple):

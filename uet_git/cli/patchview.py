@@ -8,6 +8,7 @@ from uet_git.cli import views
 from uet_git.cli.render import Output, command
 from uet_git.model import display, treechange
 from uet_git.model.entry import StoredPatch
+from uet_git.model.pattern import late
 from uet_git.project import Project
 
 SHOWN_BYTES = 1024 * 1024
@@ -23,7 +24,7 @@ _TELLING = (
     "Binary ",
     "GIT b",
 )
-_SLOW = re.compile(rb"^Binary files [^\n]{1000}", re.MULTILINE)  # unidiff: seconds for such a line
+_SLOW = late(rb"^Binary files [^\n]{1000}", re.MULTILINE)  # unidiff: seconds for such a line
 
 
 def raw(out: Output, content: bytes) -> None:

@@ -4,11 +4,11 @@ A check takes the TOML value and returns the value for Settings; it raises Value
 value must be. `schema/uet_toml.v1.json` says the same to editors; a test compares the two.
 """
 
-import re
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from uet_git.model import globs
+from uet_git.model.pattern import late
 from uet_git.model.policy import LEVELED, LEVELS, PRESETS, SAFETY
 
 Check = Callable[[Any], Any]
@@ -19,8 +19,8 @@ KINDS: Final = (
 MOMENTS: Final = ("pre-commit", "queue")
 SANDBOXES: Final = ("auto", "bubblewrap", "unshare", "none")
 HOOKS: Final = ("post-commit", "post-merge")
-GATE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+GATE_NAME: Final = late(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_VARIABLE = late(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Key(NamedTuple):

@@ -12,9 +12,10 @@ The library takes 0.1 s to load and its rules are slow on long text. So text is 
 of letters without which no rule can match; tests hold that to the rules. Only around these the rules are asked.
 """
 
-import re
 from functools import cache
 from typing import Any, Final, NamedTuple
+
+from uet_git.model.pattern import late
 
 RULES: Final = {
     "aws": "AWSKeyDetector",
@@ -48,7 +49,7 @@ _WORDS: Final = (
     b"xox",
 )
 """What rules begin with whose match may be short."""
-_TOKEN: Final = re.compile(
+_TOKEN: Final = late(
     rb"AccountKey=|GR1348941|gl(?:pat|dt|ft|soat|rt|cbt|imt|ptt|agent|oas)-|T3BlbkFJ|pypi-AgE|SG\.[\w-]{22}"
     rb"|sq0csp-|k_live_|gh[pousr]_|A(?:3T|KIA|SIA|BIA|CCA)[0-9A-Z]"
     rb"|AC[a-z0-9]{32}|SK[a-z0-9]{32}|[0-9a-z]{32}-us|\d{8}:[\w-]{35}|\.[\w-]{6}\.[\w-]{27}"
@@ -57,7 +58,7 @@ _TOKEN: Final = re.compile(
 )
 """What stands in or near a long run of letters where one of the other rules matches."""
 _RUN: Final = b"x" * 20
-_DIGIT: Final = re.compile(rb"[0-9]")
+_DIGIT: Final = late(rb"[0-9]")
 _MASK: Final = bytes(
     120 if (chr(i).isalnum() and i < 128) or i in b"_-/+" else 32 for i in range(256)
 )

@@ -1,10 +1,11 @@
 """On which line of a TOML text a key stands: `tomllib` does not tell, and a message must."""
 
-import re
 from collections.abc import Sequence
 
-_HEADER = re.compile(r"\s*(\[\[?)(.+?)\]\]?\s*(?:#.*)?")
-_QUOTES = re.compile(r'"""|\'\'\'')
+from uet_git.model.pattern import late
+
+_HEADER = late(r"\s*(\[\[?)(.+?)\]\]?\s*(?:#.*)?")
+_QUOTES = late(r'"""|\'\'\'')
 
 Path = tuple[str, ...]
 

@@ -4,11 +4,12 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
+from uet_git.model.pattern import late
 from uet_git.model.records import EXECUTABLE, REGULAR, FileChange, Patch, TreeChange
 
 ReadBlob = Callable[[str], bytes]
-_PLUS: Final = re.compile(rb"\n\+([^\n]*)")
-_MINUS: Final = re.compile(rb"\n-([^\n]*)")
+_PLUS: Final = late(rb"\n\+([^\n]*)")
+_MINUS: Final = late(rb"\n-([^\n]*)")
 _FILES: Final = (REGULAR, EXECUTABLE)
 LARGEST: Final = 2 * 1024 * 1024
 """Bytes of a whole file that are looked at; a patch itself is never larger than its own limit."""

@@ -1,14 +1,14 @@
 """`GIT binary patch`: base 85 and deflate, both directions, bounded by what the patch declares (git 2.39)."""
 
-import re
 import zlib
 from typing import Final
 
+from uet_git.model.pattern import late
 from uet_git.model.records import BinaryHunk
 from uet_git.model.refusal import Refused
 
 INTRO: Final = b"GIT binary patch\n"
-_METHOD: Final = re.compile(rb"(literal|delta) ([0-9]{1,19})\n")
+_METHOD: Final = late(rb"(literal|delta) ([0-9]{1,19})\n")
 _METHODS: Final = (
     b"literal ",
     b"delta ",

@@ -3,7 +3,9 @@
 import re
 from typing import Final
 
-_KNOWN: Final = re.compile(
+from uet_git.model.pattern import late
+
+_KNOWN: Final = late(
     r"(?:us-)?ascii|ansi_x3\.4-1968|iso[-_]?8859[-_]\d{1,2}|latin-?\d{1,2}"
     r"|(?:windows|cp|ibm)[-_]?(?:125\d|437|85[0258]|86[26]|874|932|936|949|950)|windows-31j"
     r"|koi8[-_][rtu]|gb2312|gbk|gb18030|big5(?:[-_]hkscs)?|euc[-_](?:jp|kr)|s(?:hift)?[-_]?jis"
@@ -16,8 +18,8 @@ _UTF8: Final = rb"""(?:[\x00-\x7f]++|[\xc2-\xdf][\x80-\xbf]
      (?:\xe0[\xa0-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]|\xed[\x80-\x9f])[\x80-\xbf]
     |(?![\xf0-\xf4][\x8f\x9f\xaf\xbf]\xbf[\xbe\xbf])
      (?:\xf0[\x90-\xbf]|[\xf1-\xf3][\x80-\xbf]|\xf4[\x80-\x8f])[\x80-\xbf]{2})"""
-_GOOD_OR_BYTE: Final = re.compile(rb"(" + _UTF8 + rb"+)|[\x80-\xff]", re.VERBOSE)
-_NONCHARACTER: Final = re.compile(
+_GOOD_OR_BYTE: Final = late(rb"(" + _UTF8 + rb"+)|[\x80-\xff]", re.VERBOSE)
+_NONCHARACTER: Final = late(
     rb"\xef\xb7[\x90-\xaf]|\xef\xbf[\xbe\xbf]|[\xf0-\xf4][\x8f\x9f\xaf\xbf]\xbf[\xbe\xbf]"
 )
 

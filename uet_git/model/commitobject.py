@@ -3,7 +3,9 @@
 import re
 from typing import Final, NamedTuple
 
-_IDENTITY: Final = re.compile(rb"(?P<name>.*?) ?<(?P<email>.*)> (?P<date>-?\d+ [-+]\d+)", re.DOTALL)
+from uet_git.model.pattern import late
+
+_IDENTITY: Final = late(rb"(?P<name>.*?) ?<(?P<email>.*)> (?P<date>-?\d+ [-+]\d+)", re.DOTALL)
 
 
 class CommitFacts(NamedTuple):

@@ -12,11 +12,11 @@ Refused here although git 2.39 takes it, because what git writes is not what the
 """
 
 import hashlib
-import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from uet_git.model.delta import apply_delta
+from uet_git.model.pattern import late
 from uet_git.model.placing import Image
 from uet_git.model.records import FileChange, Finding, Hunk
 from uet_git.model.work import STEP, OverBudget, Work
@@ -243,8 +243,8 @@ def _skip_lines(text: bytes, at: int, count: int) -> int:
     return at
 
 
-_OLD: Final = re.compile(rb"\n(?:[ -]([^\n]*)|(?=\n))")
-_NEW: Final = re.compile(rb"\n(?:[ +]([^\n]*)|(?=\n))")
+_OLD: Final = late(rb"\n(?:[ -]([^\n]*)|(?=\n))")
+_NEW: Final = late(rb"\n(?:[ +]([^\n]*)|(?=\n))")
 
 
 def body_agrees(hunk: Hunk) -> bool:

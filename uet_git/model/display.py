@@ -8,6 +8,8 @@ import re
 import shlex
 from typing import Final
 
+from uet_git.model.pattern import late
+
 _CONTROL: Final = "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
 _DIRECTION: Final = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _INVISIBLE: Final = (
@@ -15,9 +17,9 @@ _INVISIBLE: Final = (
     "\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 _UNSAFE: Final = f"[{_CONTROL}{_DIRECTION}{_INVISIBLE}]"
-_UNSAFE_ONE: Final = re.compile(_UNSAFE)
-_UNSAFE_OR_BLANK: Final = re.compile(f"{_UNSAFE}|[\n\t]")
-_UNSAFE_BUT_COLOURS: Final = re.compile(rf"(\x1b\[(?:0|1|2|3[0-9])m)|{_UNSAFE}")
+_UNSAFE_ONE: Final = late(_UNSAFE)
+_UNSAFE_OR_BLANK: Final = late(f"{_UNSAFE}|[\n\t]")
+_UNSAFE_BUT_COLOURS: Final = late(rf"(\x1b\[(?:0|1|2|3[0-9])m)|{_UNSAFE}")
 _LONGEST: Final = 2_000
 
 

@@ -8,6 +8,7 @@ import re
 from typing import Final
 
 from uet_git.model import quoting
+from uet_git.model.pattern import late
 from uet_git.model.records import EXECUTABLE, GITLINK, REGULAR, SYMLINK
 from uet_git.model.refusal import Refused
 
@@ -30,11 +31,11 @@ _KEYS: Final = {
     b"dissimilarity index ": "dissimilarity",
     b"index ": "index",
 }
-_KEY: Final = re.compile(b"|".join(re.escape(key) for key in _KEYS))
-_INDEX: Final = re.compile(rb"([0-9a-f]{4,64})\.\.([0-9a-f]{4,64})(?: ([0-7]+)\r?)?\Z")
-_OCTAL: Final = re.compile(rb"[0-7]{1,20}\Z")
-_LOOSE_INDEX: Final = re.compile(rb"[^.\n]*\.\.[^ \n]*(?: ([0-9]+)\r?)?\Z")
-_USUAL: Final = re.compile(
+_KEY: Final = late(b"|".join(re.escape(key) for key in _KEYS))
+_INDEX: Final = late(rb"([0-9a-f]{4,64})\.\.([0-9a-f]{4,64})(?: ([0-7]+)\r?)?\Z")
+_OCTAL: Final = late(rb"[0-7]{1,20}\Z")
+_LOOSE_INDEX: Final = late(rb"[^.\n]*\.\.[^ \n]*(?: ([0-9]+)\r?)?\Z")
+_USUAL: Final = late(
     rb"diff --git ([^\n\"\r]+)\n"
     rb"(?:(new|deleted) file mode ([0-7]{6})\n)?"
     rb"index ([0-9a-f]{4,64})\.\.([0-9a-f]{4,64})(?: ([0-7]{6}))?\n"

@@ -1,9 +1,10 @@
 """Patches of Mercurial and StGit as mails: the same header lines that `git am` would put before them."""
 
-import re
 from typing import Final
 
-_HG_DATE: Final = re.compile(rb"([0-9]{1,18}) (-?)([0-9]{1,6})")
+from uet_git.model.pattern import late
+
+_HG_DATE: Final = late(rb"([0-9]{1,18}) (-?)([0-9]{1,6})")
 
 
 def from_hg(piece: bytes) -> bytes:

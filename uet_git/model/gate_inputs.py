@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from uet_git.model import globs, makefile
 from uet_git.model.added import ReadBlob
+from uet_git.model.pattern import late
 from uet_git.model.records import Finding, Gate, Patch, TreeChange
 
 _CODE: Final = "policy.gate_input"
@@ -46,7 +47,7 @@ _ALWAYS: Final = frozenset(
         ),
     }
 )
-_TEST_RUNNERS: Final = re.compile(
+_TEST_RUNNERS: Final = late(
     rb"(?:jest|vitest|playwright|cypress|ava|wdio)\.(?:config|setup)(?:\.[\w-]+)?\.(?:[cm]?[jt]s|json)\Z"
     rb"|[^/]*\.runsettings\Z"
 )
@@ -74,15 +75,15 @@ _MAKEFILES: Final = (b"GNUmakefile", b"makefile", b"Makefile")
 _MOST_INCLUDED: Final = 50
 _PY_TOOLS: Final = ("pytest", "coverage", "tox", "nox", "hatch")
 _JS_KEYS: Final = ("scripts", "jest", "mocha", "ava", "vitest", "nyc", "c8", "tap")
-_INI_TESTS: Final = re.compile(
+_INI_TESTS: Final = late(
     rb"(?:tool[:.])?(?:pytest\b.*|coverage\b.*|tox\b.*|nox\b.*|hatch\b.*)|testenv.*|nosetests|aliases"
 )
-_DEEP_KEY: Final = re.compile(rb"(?:\.[ \t]*+[\w\"'-]++[ \t]*+){32}")
+_DEEP_KEY: Final = late(rb"(?:\.[ \t]*+[\w\"'-]++[ \t]*+){32}")
 """A key of so many parts is no one's; the parser's work grows with their square."""
 _TOO_MUCH: Final = "more changes in files of this kind than is looked at"
 _SEPARATORS: Final = ";&|()<>"
-_PYTHON: Final = re.compile(r"(?:.*/)?(?:python|pypy|py|coverage)[\d.]*")
-_MODULE: Final = re.compile(r"-[A-Za-ln-z]*m(.*)", re.DOTALL)
+_PYTHON: Final = late(r"(?:.*/)?(?:python|pypy|py|coverage)[\d.]*")
+_MODULE: Final = late(r"-[A-Za-ln-z]*m(.*)", re.DOTALL)
 _IMPORTABLE: Final = (b".py", b".pyc", b".so", b".pyd")
 _SHADOWS: Final = (
     frozenset(name.encode() for name in sys.stdlib_module_names)

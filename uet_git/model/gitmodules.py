@@ -8,11 +8,13 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-_SECTION = re.compile(rb'\[\s*([A-Za-z0-9.-]+)(?:\s+"((?:[^"\\\n]|\\.)*)")?\s*\]\s*')
-_KEY = re.compile(rb"([A-Za-z][A-Za-z0-9-]*)[ \t]*(=[ \t]*)?")
+from uet_git.model.pattern import late
+
+_SECTION = late(rb'\[\s*([A-Za-z0-9.-]+)(?:\s+"((?:[^"\\\n]|\\.)*)")?\s*\]\s*')
+_KEY = late(rb"([A-Za-z][A-Za-z0-9-]*)[ \t]*(=[ \t]*)?")
 _ESCAPES: Final = {b"n": b"\n", b"t": b"\t", b"b": b"\b", b"\\": b"\\", b'"': b'"'}
-_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
-_TRANSPORT = re.compile(rb"[A-Za-z0-9+.-]*::")
+_CONTROL = late(rb"[\x00-\x1f\x7f]")
+_TRANSPORT = late(rb"[A-Za-z0-9+.-]*::")
 
 _LARGEST: Final = 256 * 1024
 

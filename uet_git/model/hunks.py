@@ -7,19 +7,20 @@ done; else its end is where the counts are used up, found by halving, which is w
 import re
 from typing import Final, NamedTuple
 
+from uet_git.model.pattern import late
 from uet_git.model.records import Hunk
 from uet_git.model.refusal import Refused
 
-_HEADER: Final = re.compile(
+_HEADER: Final = late(
     rb"@@ -([0-9]{1,10})(?:,([0-9]{1,10}))? \+([0-9]{1,10})(?:,([0-9]{1,10}))? @@[^\n]*\n"
 )
-_RUN_END: Final = re.compile(rb"\n(?=[^ +\-\\\n])")
-_ADDED: Final = re.compile(rb"\n\+[^\n]*+(?:\n\+[^\n]*+)*+")
-_REMOVED: Final = re.compile(rb"\n-[^\n]*+(?:\n-[^\n]*+)*+")
-_CHANGED: Final = re.compile(rb"\n[+-]")
+_RUN_END: Final = late(rb"\n(?=[^ +\-\\\n])")
+_ADDED: Final = late(rb"\n\+[^\n]*+(?:\n\+[^\n]*+)*+")
+_REMOVED: Final = late(rb"\n-[^\n]*+(?:\n-[^\n]*+)*+")
+_CHANGED: Final = late(rb"\n[+-]")
 # git overlooks a shorter marker at the end of the input
-_MARKER: Final = re.compile(rb"\n\\ [^\n]{11,}(?=\n)")
-_MARKER_LINE: Final = re.compile(rb"\\ [^\n]{11,}(?:\n|\Z)")
+_MARKER: Final = late(rb"\n\\ [^\n]{11,}(?=\n)")
+_MARKER_LINE: Final = late(rb"\\ [^\n]{11,}(?:\n|\Z)")
 _OTHER: Final = {b"+": b"\n-", b"-": b"\n+"}
 _SIGNATURE: Final = b"\n-- \n"
 _LF: Final = 10

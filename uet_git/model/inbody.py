@@ -1,13 +1,13 @@
 """Header lines at the start of a mail's body (`From:`, `Subject:`, `Date:`), which override those of the mail."""
 
-import re
 from typing import Final
 
 from uet_git.model.mailheaders import Fields
 from uet_git.model.mbox import SPACES
+from uet_git.model.pattern import late
 
-_MAYBE: Final = re.compile(rb"(?i:from|subject|date):|>From[ \t\n\r]|\[PATCH\][ \t\n\r]")
-_SEPARATOR: Final = re.compile(rb">From [0-9a-f]{40} Mon Sep 17 00:00:00 2001\n")
+_MAYBE: Final = late(rb"(?i:from|subject|date):|>From[ \t\n\r]|\[PATCH\][ \t\n\r]")
+_SEPARATOR: Final = late(rb">From [0-9a-f]{40} Mon Sep 17 00:00:00 2001\n")
 _NEWLINE: Final = 0x0A
 _OVERRIDES: Final = (b"from", b"subject", b"date")
 

@@ -6,8 +6,10 @@ Judged where a patch adds them; text that is plain ASCII costs one look.
 import re
 from typing import Final
 
-_BIDI: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
-_INVISIBLE: Final = re.compile(
+from uet_git.model.pattern import late
+
+_BIDI: Final = late("[\u202a-\u202e\u2066-\u2069]")
+_INVISIBLE: Final = late(
     "[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u2060-\u2065\u206a-\u206f\u3164\uffa0"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0100-\U000e01ef]"
     "|(?<=.)\ufeff"  # at the very beginning it is a byte order mark

@@ -8,17 +8,18 @@ from typing import Final, NamedTuple
 from uet_git.model.charset import UnreadableError
 from uet_git.model.mailheaders import Fields, decode, read_fields
 from uet_git.model.mbox import SPACES
+from uet_git.model.pattern import late
 
-BREAK: Final = re.compile(rb"\n(?:diff -|Index: |---(?: (?:[^ \t\n\r]|\Z)|[ \t\r]*\n))")
+BREAK: Final = late(rb"\n(?:diff -|Index: |---(?: (?:[^ \t\n\r]|\Z)|[ \t\r]*\n))")
 """The line end before which a message ends: a diff or a line of three dashes follows."""
 
-_DIFF: Final = re.compile(rb"\n(?:diff -|Index: |--- [^ \t\n\r])")
-_LINE: Final = re.compile(rb"[^\n]*\n|[^\n]+")
+_DIFF: Final = late(rb"\n(?:diff -|Index: |--- [^ \t\n\r])")
+_LINE: Final = late(rb"[^\n]*\n|[^\n]+")
 _MAX_DEPTH: Final = 5
 _MAX_PARTS: Final = 100
-_QP: Final = re.compile(rb"=(\n|\Z|[0-9A-Fa-f]{2})")
-_BASE64_LINE: Final = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
-_SKIPPED: Final = re.compile(
+_QP: Final = late(rb"=(\n|\Z|[0-9A-Fa-f]{2})")
+_BASE64_LINE: Final = late(rb"[A-Za-z0-9+/]*={0,2}")
+_SKIPPED: Final = late(
     rb"(?:text/html|image/|audio/|video/|application/(?:pgp|pkcs7|x-pkcs7)-signature)",
     re.IGNORECASE,
 )

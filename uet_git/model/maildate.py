@@ -4,6 +4,8 @@ import re
 import time
 from typing import Final
 
+from uet_git.model.pattern import late
+
 _MONTHS: Final = (
     *(b"january", b"february", b"march", b"april", b"may", b"june", b"july"),
     *(b"august", b"september", b"october", b"november", b"december"),
@@ -66,12 +68,12 @@ _ZONES: Final = {
 
 _DAYS_BEFORE: Final = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)
 _MONTH_OF: Final = {name[:3].title(): i for i, name in enumerate(_MONTHS)}
-_USUAL: Final = re.compile(
+_USUAL: Final = late(
     rb"(?:[A-Z][a-z]{2}, )?([0-9]{1,2}) ([A-Z][a-z]{2}) ((?:19[789]|20[0-9])[0-9])"
     rb" ([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9]) ([+-])([01][0-9]|2[0-3])([0-5][0-9])"
 )
-_RAW: Final = re.compile(rb"@([0-9]{1,18}) ([+-])([0-9]{2})([0-9]{2})")
-_TOKEN: Final = re.compile(
+_RAW: Final = late(rb"@([0-9]{1,18}) ([+-])([0-9]{2})([0-9]{2})")
+_TOKEN: Final = late(
     rb"(?P<word>[A-Za-z]+)(?P<tail>[0-9]?)"
     rb"|(?P<number>[0-9]+)(?:(?P<sep>[:./-])(?P<second>[0-9]+)(?:(?P=sep)(?P<third>[0-9]+))?)?"
     rb"|(?P<sign>[+-])(?P<zone>[0-9]+)(?::(?P<minutes>[0-9]+))?"

@@ -1,6 +1,5 @@
 """Header fields of a mail as `git mailinfo` reads them: unfolded, RFC 2047 decoded, author and subject cleaned."""
 
-import re
 from binascii import a2b_base64
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -8,22 +7,23 @@ from typing import Final, NamedTuple
 from uet_git.model.charset import UnreadableError, to_utf8
 from uet_git.model.ident import without_crud
 from uet_git.model.mbox import MAX_HEADERS, SPACES
+from uet_git.model.pattern import late
 
 Fields = dict[bytes, bytes]
 
-_BLOCK: Final = re.compile(
+_BLOCK: Final = late(
     rb"(?:(?:>?From |[!-9;-~]*+:)[^\n]*+(?:\n[ \t][^\n]*+)*(?:\n|\Z))*(?:[ \t\r]*+(?:\n|\Z))?"
 )
-_NEXT_FIELD: Final = re.compile(rb"\n(?![ \t])")
-_ENCODED_BYTE: Final = re.compile(rb"=([0-9A-Fa-f]{2})")
+_NEXT_FIELD: Final = late(rb"\n(?![ \t])")
+_ENCODED_BYTE: Final = late(rb"=([0-9A-Fa-f]{2})")
 _NOT_BASE64: Final = bytes(
     set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 )
-_RUN: Final = re.compile(rb"[ \t\n\r]+")
-_QUOTING: Final = re.compile(rb'["()\\]')
-_EMAIL_END: Final = re.compile(rb"[ \n\t\r\v\f>]")
-_SUBJECT_NOISE: Final = re.compile(rb"(?:[ \t:]|[rR][eE]:(?=[\s\S])|\[[^\]]*\])*")
-_NUMBERS: Final = re.compile(rb"\b([0-9]{1,6})/([0-9]{1,6})\b")
+_RUN: Final = late(rb"[ \t\n\r]+")
+_QUOTING: Final = late(rb'["()\\]')
+_EMAIL_END: Final = late(rb"[ \n\t\r\v\f>]")
+_SUBJECT_NOISE: Final = late(rb"(?:[ \t:]|[rR][eE]:(?=[\s\S])|\[[^\]]*\])*")
+_NUMBERS: Final = late(rb"\b([0-9]{1,6})/([0-9]{1,6})\b")
 _MAX_SANE_NAME: Final = 60  # bytes; git takes a longer name for garbage and uses the address
 
 

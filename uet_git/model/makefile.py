@@ -5,31 +5,31 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-_WHOLE: Final = re.compile(
+from uet_git.model.pattern import late
+
+_WHOLE: Final = late(
     rb"(?m)^[ ]*(?:-?s?include\b|(?:override[ ]+)?define\b|\.RECIPEPREFIX\b)|\$[({]eval\b"
 )
-_INCLUDE: Final = re.compile(rb"(?m)^[ ]*-?s?include\b([^\n#]*)")
-_RULE: Final = re.compile(
+_INCLUDE: Final = late(rb"(?m)^[ ]*-?s?include\b([^\n#]*)")
+_RULE: Final = late(
     rb"^([^\s#:=][^:=\n]*):{1,2}(?![=:])([^\n]*)\n((?:\t[^\n]*\n?|[ ]*(?:#[^\n]*)?\n)*)",
     re.MULTILINE,
 )
-_ASSIGNMENT: Final = re.compile(
+_ASSIGNMENT: Final = late(
     rb"^[ ]*(?:export[ ]+|override[ ]+)*([\w.-]+)[ ]*[:?+!]{0,3}=[^\n]*\n", re.MULTILINE
 )
 _ALWAYS: Final = (
     *(b"SHELL", b".SHELLFLAGS", b"MAKEFLAGS", b"GNUMAKEFLAGS", b"MFLAGS", b"MAKE", b"MAKEFILES"),
     *(b"VPATH", b"PATH", b".DEFAULT_GOAL", b"BASH_ENV", b"ENV", b"MAKESHELL", b".SECONDEXPANSION"),
 )
-_REFERENCE: Final = re.compile(
-    rb"\$[({](?:(?:call|value|origin|flavor)[ ]+)?([\w.-]+)|\$([A-Za-z_])"
-)
-_COMPUTED: Final = re.compile(rb"\$[({](?:call[ ]+|value[ ]+)?[\w.-]*\$")
-_EXPORT: Final = re.compile(rb"(?m)^[ ]*export\b([^\n=]*)$")
-_WORD: Final = re.compile(rb"[^\s\"'`;&|()<>=,:$@{}]+")
-_FOLDER: Final = re.compile(rb"(?:\bcd|-C|--directory)[ \t=]+[\"']?(?:\./)?([\w./-]+)")
-_AGAIN: Final = re.compile(rb"\$[({]MAKE\b|\bg?make\b")
+_REFERENCE: Final = late(rb"\$[({](?:(?:call|value|origin|flavor)[ ]+)?([\w.-]+)|\$([A-Za-z_])")
+_COMPUTED: Final = late(rb"\$[({](?:call[ ]+|value[ ]+)?[\w.-]*\$")
+_EXPORT: Final = late(rb"(?m)^[ ]*export\b([^\n=]*)$")
+_WORD: Final = late(rb"[^\s\"'`;&|()<>=,:$@{}]+")
+_FOLDER: Final = late(rb"(?:\bcd|-C|--directory)[ \t=]+[\"']?(?:\./)?([\w./-]+)")
+_AGAIN: Final = late(rb"\$[({]MAKE\b|\bg?make\b")
 _ROUNDS: Final = 10
-_COMPILED: Final = re.compile(rb".*\.(?:c|cc|cpp|cxx|h|hh|hpp|m|s|S|o|a)\Z", re.DOTALL)
+_COMPILED: Final = late(rb".*\.(?:c|cc|cpp|cxx|h|hh|hpp|m|s|S|o|a)\Z", re.DOTALL)
 """What a recipe names to compile it: it is judged, and does not judge."""
 
 

@@ -1,9 +1,10 @@
 """One input file -> its mails: what `git am` would detect and `git mailsplit` would cut."""
 
-import re
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Final
+
+from uet_git.model.pattern import late
 
 MAX_HEADERS: Final = 64 * 1024
 """Bytes of header lines that are looked at; a mail with more is refused."""
@@ -21,12 +22,12 @@ class Kind(StrEnum):
     DIFF = "diff"
 
 
-_YEAR: Final = re.compile(rb"[ \t\r\v\f]*([+-]?[0-9]{1,18})")
-_HEADERS: Final = re.compile(
+_YEAR: Final = late(rb"[ \t\r\v\f]*([+-]?[0-9]{1,18})")
+_HEADERS: Final = late(
     rb"(?:From [^\n]*\n)?((?:[!-9;-~]++:[^\n]*+(?:\n[ \t][^\n]*+)*(?:\n|\Z))+)(?:\r?\n|\Z)"
 )
-_TELLING: Final = re.compile(rb"(?mi)^(?:from|subject|date|message-id|received|return-path):")
-_STGIT: Final = re.compile(rb"[^\n]++\n\r?\n(?:From|Author|Date):")
+_TELLING: Final = late(rb"(?mi)^(?:from|subject|date|message-id|received|return-path):")
+_STGIT: Final = late(rb"[^\n]++\n\r?\n(?:From|Author|Date):")
 
 
 def kind(data: bytes) -> Kind:

@@ -6,12 +6,13 @@ from typing import Final, NamedTuple
 
 from uet_git.model import ident
 from uet_git.model.charset import valid_utf8
+from uet_git.model.pattern import late
 
 _SPACES: Final = b" \t\r"
 _BLANKS: Final = b" \t\r\n"
 _FOLDS: Final = (b" ", b"\t", b"\r")
-_LINE: Final = re.compile(rb"[^\n]*\n|[^\n]+")
-_TRAILER: Final = re.compile(rb"(?m)^([0-9A-Za-z-]++[ \t]*+):([^\n]*+(?:\n[ \t\r][^\n]*+)*)")
+_LINE: Final = late(rb"[^\n]*\n|[^\n]+")
+_TRAILER: Final = late(rb"(?m)^([0-9A-Za-z-]++[ \t]*+):([^\n]*+(?:\n[ \t\r][^\n]*+)*)")
 _GIT_MADE: Final = (b"Signed-off-by: ", b"(cherry picked from commit ")
 _SIGN_OFF: Final = b"Signed-off-by"
 _CUT: Final = b"# ------------------------ >8 ------------------------\n"

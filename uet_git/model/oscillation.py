@@ -9,9 +9,10 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from uet_git.model.added import added_lines, removed_lines
+from uet_git.model.pattern import late
 from uet_git.model.records import Finding, Patch
 
-_TELLING: Final = re.compile(rb"\w.*\w.*\w", re.DOTALL)
+_TELLING: Final = late(rb"\w.*\w.*\w", re.DOTALL)
 
 Line = tuple[bytes, bytes]
 

@@ -12,24 +12,25 @@ from typing import Final
 from uet_git.model import fileheader
 from uet_git.model.binarypatch import INTRO, read_binary
 from uet_git.model.hunks import read_hunks
+from uet_git.model.pattern import late
 from uet_git.model.records import GITLINK, REGULAR, BinaryHunk, FileChange, Hunk, Patch
 from uet_git.model.refusal import Refused
 from uet_git.model.settings import Limits
 
 _GIT: Final = b"diff --git "
-_MARK: Final = re.compile(
+_MARK: Final = late(
     rb"\n(?:(?P<git>diff --git )|(?P<pair>--- [^\n]*\n\+\+\+ )|(?P<hunk>@@+[ \n\r])"
     rb"|(?P<foreign>diff --(?:cc|combined) |\*\*\* Begin Patch|\*{15}\r?\n)"
     rb"|(?P<nodata>Binary files [^\n]* differ\r?\n?)|(?P<binary>GIT binary patch\r?\n))"
 )
-_NOISE: Final = re.compile(
+_NOISE: Final = late(
     rb"(?:\r?\n|diff [^\n]*\n|Index: [^\n]*\n|={3,}\r?\n|(?:Only in|Common subdirectories:) [^\n]*\n"
     rb"|(?:```|~~~)[^\n]*\n)*+"
 )
-_NO_DATA: Final = re.compile(rb"(?:Binary files|Files) [^\n]* differ\r?\n")
-_FREE: Final = re.compile(rb"(?:\r?\n)*+(?:-- ?\r?\n|```|~~~)")
-_SIGNATURE: Final = re.compile(rb"-- ?\r?\n")
-_DOUBTFUL: Final = re.compile(rb"\n(?:(?P<free>```|~~~|-- ?\r?\n)|\+|-(?![- \r\n]))")
+_NO_DATA: Final = late(rb"(?:Binary files|Files) [^\n]* differ\r?\n")
+_FREE: Final = late(rb"(?:\r?\n)*+(?:-- ?\r?\n|```|~~~)")
+_SIGNATURE: Final = late(rb"-- ?\r?\n")
+_DOUBTFUL: Final = late(rb"\n(?:(?P<free>```|~~~|-- ?\r?\n)|\+|-(?![- \r\n]))")
 _TYPE: Final = 0o170000
 
 

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Final
 
 from uet_git.model import gitmodules, links
+from uet_git.model.pattern import late
 from uet_git.model.records import (
     EXECUTABLE,
     GITLINK,
@@ -34,9 +35,9 @@ _PLAIN_MODES: Final = frozenset({None, 0, REGULAR, EXECUTABLE})
 _FORMAT: Final = 0o170000
 _LONGEST: Final = 4096
 _MAKES: Final = frozenset({"add", "rename", "copy"})
-_CONTROL = re.compile(rb"[\x00-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]")
+_CONTROL = late(rb"[\x00-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]")
 _RESERVED: Final = rb"(?i:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)(?:[0-9]|\xc2[\xb9\xb2\xb3]))"
-_WINDOWS = re.compile(rb'[<>:"|?*\\]|[ .](?:/|\Z)|(?:\A|/)' + _RESERVED + rb"(?=[ ]*(?:\.|/|\Z))")
+_WINDOWS = late(rb'[<>:"|?*\\]|[ .](?:/|\Z)|(?:\A|/)' + _RESERVED + rb"(?=[ ]*(?:\.|/|\Z))")
 
 
 @lru_cache(maxsize=8)

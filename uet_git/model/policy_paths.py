@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Final
 
 from uet_git.model import globs
+from uet_git.model.pattern import late
 
 PROTECTED: Final = (
     # what judges patches here
@@ -46,7 +47,7 @@ LOCKFILES: Final = frozenset(
         b"requirements.lock",
     }
 )
-_TEST: Final = re.compile(
+_TEST: Final = late(
     rb"(?:.*/)?(?:"
     rb"(?:[Tt]ests?|__tests__|specs?|e2e)/.+|[^/]*[a-z.]Tests?/.+"
     rb"|(?:test_[^/]*|[^/]*_(?:(?:unit)?tests?|spec))\.[A-Za-z]+|[^/]*\.(?:test|spec)\.[cm]?[jt]sx?"
@@ -54,14 +55,14 @@ _TEST: Final = re.compile(
     rb"|tests?\.(?:py|sh|js|ts|rs|c|go)|conftest\.py|[^/]+\.(?:t|bats|phpt))\Z",
     re.DOTALL,
 )
-_COLLECTED: Final = re.compile(
+_COLLECTED: Final = late(
     rb"(?:(?P<py>(?:test_.*|.*_test|tests?)\.py)|(?P<js>.*[._-](?:test|spec)\.[cm]?[jt]sx?)"
     rb"|(?P<go>.*_test\.go)|(?P<rb>(?:test_.*|.*_(?:test|spec))\.rb)|(?P<ex>.*_test\.exs)"
     rb"|(?P<dart>.*_test\.dart)|(?P<php>.*(?:Test\.php|\.phpt))|(?P<pl>.*\.t)|(?P<sh>.*\.bats)"
     rb"|(?P<jvm>.*(?:Tests?|TestCase|Spec|IT)\.(?:java|kts?|scala|groovy)|Test.*\.(?:java|kt)))\Z",
     re.DOTALL,
 )
-_SECRETS: Final = re.compile(
+_SECRETS: Final = late(
     rb"(?i)(?:.*/)?(?:"
     rb"\.env(?:\.[^/]*)?|[^/]+\.(?:env|pem|key|p12|pfx|jks|keystore|kdbx|ppk)"
     rb"|id_(?:rsa|dsa|ecdsa|ed25519)|\.(?:netrc|npmrc|pypirc|htpasswd|git-credentials|pgpass|vault_pass)"
@@ -69,8 +70,8 @@ _SECRETS: Final = re.compile(
     rb")\Z",
     re.DOTALL,
 )
-_SAMPLES: Final = re.compile(rb"(?i)[._-](?:example|sample|template|dist|tmpl)\Z")
-_SOURCE: Final = re.compile(
+_SAMPLES: Final = late(rb"(?i)[._-](?:example|sample|template|dist|tmpl)\Z")
+_SOURCE: Final = late(
     rb".*\.(?:t|bats|phpt|" + b"|".join(s[2:].encode() for s in SOURCES) + rb")\Z", re.DOTALL
 )
 

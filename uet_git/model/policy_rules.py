@@ -10,19 +10,20 @@ from typing import Final, NamedTuple
 from uet_git.model import globs, invisible, policy_paths
 from uet_git.model.added import ReadBlob, Text
 from uet_git.model.gate_inputs import Lookup, judge_gate_inputs
+from uet_git.model.pattern import late
 from uet_git.model.policy import Policy
 from uet_git.model.reasons import REASONS
 from uet_git.model.records import EXECUTABLE, REGULAR, Finding, Gate, Patch, TreeChange
 from uet_git.model.tamper import judge_edits, judge_tests
 
-_ISSUE: Final = re.compile(
+_ISSUE: Final = late(
     rb"(?:^|[\s(\[,;:])(?:[\w.-]+/[\w.-]+)?#[0-9]+\b|\bGH-[0-9]+\b"
     rb"|https?://\S{1,200}?/(?:issues?|browse|bugs?|tickets?)/\S"
     rb"|^(?:refs?|see|fix(?:e[sd])?|close[sd]?|resolve[sd]?|issues?|bugs?|tickets?|related)"
     rb"(?:[ -]\w+)?:?[ \t]+\S*[0-9]",
     re.IGNORECASE | re.MULTILINE,
 )
-_EMPTY_SUBJECT: Final = re.compile(
+_EMPTY_SUBJECT: Final = late(
     rb"(?:wip|tmp|temp|todo|fix|update|changes?|misc|stuff|test|\.|(?:fixup|squash|amend)!.*)\W*\Z",
     re.IGNORECASE,
 )

@@ -3,16 +3,18 @@
 import re
 from typing import Final, NamedTuple
 
-_QUOTED: Final = re.compile(rb'"((?:[^"\\\n]|\\[abfnrtv"\\]|\\[0-3][0-7][0-7])*+)"')
-_ESCAPE: Final = re.compile(rb"\\([0-3][0-7][0-7]|.)", re.DOTALL)
-_SLASHES: Final = re.compile(rb"//+")
-_END_OF_NAME: Final = re.compile(rb"[\t\r\n]")
-_STAMP: Final = re.compile(
+from uet_git.model.pattern import late
+
+_QUOTED: Final = late(rb'"((?:[^"\\\n]|\\[abfnrtv"\\]|\\[0-3][0-7][0-7])*+)"')
+_ESCAPE: Final = late(rb"\\([0-3][0-7][0-7]|.)", re.DOTALL)
+_SLASHES: Final = late(rb"//+")
+_END_OF_NAME: Final = late(rb"[\t\r\n]")
+_STAMP: Final = late(
     rb"(?:[0-9]{2})?[0-9]{2}-[0-9]{2}-[0-9]{2}"
     rb"(?: [0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?)?"
     rb"(?: [+-](?:[0-9]{4}|[0-9]{2}:[0-9]{2}))?\Z"
 )
-_EPOCH: Final = re.compile(
+_EPOCH: Final = late(
     rb"(1969-12-31|1970-01-01) ([0-2][0-9]):([0-5][0-9]):00(?:\.0+)? ([-+])([0-2][0-9]):?([0-5][0-9])\Z"
 )
 _LETTERS: Final = {
@@ -154,7 +156,7 @@ def _second_quoted(rest: bytes, begin: int, quote: int) -> bytes | None:
     return name if same else None
 
 
-_BREAK_AT_SLASH: Final = re.compile(rb"[ \t]/")
+_BREAK_AT_SLASH: Final = late(rb"[ \t]/")
 
 
 def _both_plain(rest: bytes, begin: int) -> bytes | None:

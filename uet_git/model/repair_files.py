@@ -1,12 +1,12 @@
 """Rebuilds a typed diff file by file: the file each header means, where its hunks stand, the strict diff of it."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from uet_git.model import repair_name
 from uet_git.model.mismatch import mismatch
+from uet_git.model.pattern import late
 from uet_git.model.records import Finding, Hunk
 from uet_git.model.repair_name import Meant
 from uet_git.model.repair_place import Put, Text, put
@@ -23,7 +23,7 @@ _MOST_LINES: Final = 200_000
 _LEAST_LINES: Final = 3  # old lines by which a file is known when its name is not there
 _MOST_LIKE: Final = 50  # files of a kind that are looked at for that
 _MOST_LIKE_BYTES: Final = 256 * 1024
-_TAIL: Final = re.compile(rb"@@ [^@]* @@( [^\r\n]*)")
+_TAIL: Final = late(rb"@@ [^@]* @@( [^\r\n]*)")
 
 
 class Place(NamedTuple):

@@ -1,10 +1,10 @@
 """Which file a typed header means: the one path among its readings that the target has, or a new one."""
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from uet_git.model import fileheader, quoting
+from uet_git.model.pattern import late
 from uet_git.model.records import Finding
 from uet_git.model.refusal import Refused
 from uet_git.model.repair_text import TypedFile
@@ -12,11 +12,11 @@ from uet_git.model.repair_text import TypedFile
 Read = Callable[[bytes], bytes | None]
 Known = Callable[[bytes], Sequence[bytes]]
 
-_PREFIX: Final = re.compile(rb"[abciow]/(?=.)")
-_UNSAFE: Final = re.compile(rb"[\x00-\x1f\"\\\x7f-\xff]")
+_PREFIX: Final = late(rb"[abciow]/(?=.)")
+_UNSAFE: Final = late(rb"[\x00-\x1f\"\\\x7f-\xff]")
 _KEPT: Final = (b"rename ", b"copy ", b"similarity ", b"dissimilarity ", b"old mode ", b"new mode ")
 _MADE: Final = (b"new file mode ", b"deleted file mode ")
-_MODE: Final = re.compile(rb"(new|deleted) file mode (100644|100755)")
+_MODE: Final = late(rb"(new|deleted) file mode (100644|100755)")
 
 ONLY_ONE: Final = "only this file has that name"
 

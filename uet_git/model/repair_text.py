@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from uet_git.model.pattern import late
+
 MARKER: Final = b"\\ No newline at end of file\n"
 _BOM: Final = b"\xef\xbb\xbf"
 _GIT: Final = b"diff --git "
@@ -18,20 +20,18 @@ _KEYS: Final = (
 )  # fmt: skip
 _FENCES: Final = (b"```", b"~~~")
 _NOISE: Final = (b"diff ", b"Index: ", b"===", b"Only in ", b"Common subdirectories: ", *_FENCES)
-_STANDARD: Final = re.compile(
+_STANDARD: Final = late(
     rb"@@ -([0-9]{1,10})(?:,([0-9]{1,10}))? \+([0-9]{1,10})(?:,([0-9]{1,10}))? @@(.*)\Z", re.DOTALL
 )
-_HINT: Final = re.compile(
-    rb"-([0-9]{1,10})(?:,([0-9]{1,10}))?[ \t]+\+([0-9]{1,10})(?:,([0-9]{1,10}))?"
-)
-_HUGE: Final = re.compile(rb"[0-9]{11}")
-_OTHER: Final = re.compile(
+_HINT: Final = late(rb"-([0-9]{1,10})(?:,([0-9]{1,10}))?[ \t]+\+([0-9]{1,10})(?:,([0-9]{1,10}))?")
+_HUGE: Final = late(rb"[0-9]{11}")
+_OTHER: Final = late(
     rb"^(?:GIT binary patch|Binary files .* differ|diff --(?:cc|combined) |\*\*\* Begin Patch|@@@|\*{15})",
     re.MULTILINE,
 )
-_INDENTED: Final = re.compile(rb"^([ \t]+)(?:diff --git |--- [^\n]*\n\1\+\+\+ )", re.MULTILINE)
-_AT_MARGIN: Final = re.compile(rb"^(?:diff --git |--- [^\n]*\n\+\+\+ |@@)", re.MULTILINE)
-_VERSION: Final = re.compile(rb"[0-9]+\.[0-9][^ ]*\Z")
+_INDENTED: Final = late(rb"^([ \t]+)(?:diff --git |--- [^\n]*\n\1\+\+\+ )", re.MULTILINE)
+_AT_MARGIN: Final = late(rb"^(?:diff --git |--- [^\n]*\n\+\+\+ |@@)", re.MULTILINE)
+_VERSION: Final = late(rb"[0-9]+\.[0-9][^ ]*\Z")
 _LARGEST: Final = 2**31 - 1
 
 

@@ -8,13 +8,15 @@ import re
 from functools import lru_cache
 from typing import Final
 
+from uet_git.model.pattern import late
+
 _IGNORED: Final = dict.fromkeys(  # code points that HFS+ leaves out when it compares names
     [*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF]
 )
 _TAIL: Final = r"[ .]*(?:\Z|:)"
-_DOTGIT = re.compile(r"(?:\.git|git~[0-9]+)" + _TAIL)
-_LEDGER = re.compile(r"(?:\.ledger|ledger~[0-9]+)" + _TAIL)
-_GITMODULES = re.compile(r"(?:\.gitmodules|gitmod~[0-9]+|g[i7eba]{0,5}~[1-9][0-9]*)" + _TAIL)
+_DOTGIT = late(r"(?:\.git|git~[0-9]+)" + _TAIL)
+_LEDGER = late(r"(?:\.ledger|ledger~[0-9]+)" + _TAIL)
+_GITMODULES = late(r"(?:\.gitmodules|gitmod~[0-9]+|g[i7eba]{0,5}~[1-9][0-9]*)" + _TAIL)
 
 
 def is_dotgit(name: bytes) -> bool:

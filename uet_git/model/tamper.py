@@ -13,17 +13,18 @@ from typing import Final
 
 from uet_git.model import test_words
 from uet_git.model.added import ReadBlob, added_lines, removed_lines
+from uet_git.model.pattern import late
 from uet_git.model.policy_paths import is_source, is_test, test_family
 from uet_git.model.records import FileChange, Finding, Hunk, Patch, TreeChange
 from uet_git.model.test_sides import Side, sides, was_test
 from uet_git.model.test_words import ASSERTING, HOLLOW, ROWS, SKIPPING, TESTS, Kind
 
-_NAMED: Final = re.compile(
+_NAMED: Final = late(
     rb"^[ \t]*+(?:(?:export|public|private|protected|internal|static|async|abstract|final|pub|default)[ ]+)*"
     rb"(?:def|class|func|fn|function|interface|struct|enum|trait|property)[ ]+(\w{4,})",
     re.MULTILINE,
 )
-_WORD: Final = re.compile(rb"\w+")
+_WORD: Final = late(rb"\w+")
 _TOO_MUCH: Final = "it changes more lines than are looked at"
 _ENOUGH: Final = 0.75
 """A rewrite that keeps so much of many assertions is one; a single one that goes is always told."""

@@ -11,13 +11,14 @@ from typing import Final
 
 from uet_git.model import test_words
 from uet_git.model.added import LARGEST, MOST, ReadBlob, added_lines, removed_lines
+from uet_git.model.pattern import late
 from uet_git.model.policy_paths import is_source, is_test
 from uet_git.model.records import EXECUTABLE, REGULAR, FileChange, Patch, TreeChange
 from uet_git.model.test_words import Kind
 
 _FILES: Final = (REGULAR, EXECUTABLE)
 _MOST_LINES: Final = 100_000
-_INLINE: Final = re.compile(
+_INLINE: Final = late(
     rb"^[ \t]*#\[cfg\((?:all\(|any\()?test\b(?:[^\n\]]*\)\][ \t]*(?:pub[ ]+)?mod\b"
     rb"|[^\n]*+\n(?:[ \t]*+#\[[^\n]*+\n){0,4}+[ \t]*+(?:pub[^\n ]*[ ]+)?mod\b)",
     re.MULTILINE,

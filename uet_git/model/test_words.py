@@ -9,7 +9,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-TESTS: Final = re.compile(
+from uet_git.model.pattern import late
+
+TESTS: Final = late(
     rb"^[ \t]*+(?:(?:async[ ]+)?def[ ]+test\w*[ ]*\(|(?:@Test[ ]+)?func[ ]+(?:[Tt]est|Benchmark|Fuzz)\w*[ ]*\("
     rb"|#\[(?:\w+::)*test\b|@(?:Test|ParameterizedTest|RepeatedTest)\b"
     rb"|\[(?:Test|TestMethod|Fact|Theory|TestCase)\b|START_TEST\b|(?:[A-Z]+_)?TEST(?:_[A-Z_]+)?[ ]*\("
@@ -17,7 +19,7 @@ TESTS: Final = re.compile(
     rb"|(?:public[ ]+)?function[ ]+test\w*[ ]*\()",
     re.MULTILINE,
 )
-_ASSERTIONS: Final = re.compile(
+_ASSERTIONS: Final = late(
     rb"(?:\b(?:ck_|g_|debug_|prop_)?assert\w*[ ]*(?:[!( \"'~\[{-]|\.\w|$)|\bAssert(?:ions)?\.\w+"
     rb"|\bexpect(?:_\w+)?[ ]*[({]"
     rb"|\b(?:pytest\.(?:raises|warns|fail)|self\.fail\w*)\b|\.should\b|\bshould\.|\brequire\.\w+\("
@@ -27,7 +29,7 @@ _ASSERTIONS: Final = re.compile(
     rb"|\bt\.(?:is|not|ok|notOk|equals?|deepEqual|same|true|false|truthy|falsy|throws\w*|like|regex)\("
     rb"|^[ \t]*(?:(?:ok|is|isnt|like|unlike|is_deeply|cmp_ok|isa_ok)[ ]*\(|(?:ok|is|isnt|like|is_deeply)[ ]+[$!\\@]))"
 )
-HOLLOW: Final = re.compile(
+HOLLOW: Final = late(
     rb"\bassert[ ]+(?:not[ ]+(?:False|None|0)|True|1|\"[^\"]*\"|'[^']*')[ ]*(?:[,#;]|$)"
     rb"|\bassert(?:True|_true)?!?[ ]*\([ ]*(?:True|true|1)[ ]*[,)]"
     rb"|\bassert(?:False|_false)[ ]*\([ ]*(?:False|false)[ ]*[,)]"
@@ -35,7 +37,7 @@ HOLLOW: Final = re.compile(
     rb"|Assert\.(?:IsTrue|True|That)\([ ]*true[ ]*[,)]"
     rb"|\b(?:(?:EXPECT|ASSERT)_TRUE|XCTAssert(?:True)?|ck_assert)[ ]*\([ ]*(?:true|1)[ ]*[,)]"
 )
-_SKIPS: Final = re.compile(
+_SKIPS: Final = late(
     rb"(?:\bpytest\.(?:skip|skipif|xfail|importorskip)\b|\bmark\.(?:skip|skipif|xfail)\b"
     rb"|\bunittest\.(?:skip\w*|expectedFailure)\b|\b__test__[ ]*=[ ]*False\b"
     rb"|@(?:skip\w*|expectedFailure|Disabled\w*|Ignore\w*)\b|\bSkipTest\b|\.skipTest\("
@@ -50,23 +52,23 @@ _SKIPS: Final = re.compile(
     rb"|^[ \t]*//(?:go:build|[ ]\+build)\b"
     rb"|^[ \t]*(?:skip|pending)[ ]+[\"']|^[ \t]*(?:skip|xfail|pending)[ ]?\(|^[ \t]*(?:skip|pending)[ \t\r;]*$)"
 )
-ROWS: Final = re.compile(
+ROWS: Final = late(
     rb"^[^\n#/*]*?(?:\bparametrize\b|\.each\b|\[(?:TestCase|InlineData)\b|@CsvSource\b|\bsubTest\b)",
     re.MULTILINE,
 )
-_COMMENT: Final = re.compile(
+_COMMENT: Final = late(
     rb"[ \t]*(?:#(?!\[)|//(?!go:build|[ ]\+build)|\*(?:[ \t\r/]|$)|/\*(?![^\n]*\*/[ \t]*[^\s*/])|--[ \t]|<!--)"
 )
-_DEFINED: Final = re.compile(
+_DEFINED: Final = late(
     rb"^[ \t]*+(?:(?:async|public|private|static|pub|final)[ ]+)*"
     rb"(def|class|func|function)[ ]+(?:\([^)\n]*\)[ ]*)?(\w+)([^\n]*)",
     re.MULTILINE,
 )
-_HOLLOW_LINES: Final = re.compile(
+_HOLLOW_LINES: Final = late(
     rb"(?:[ \t\r]*+(?:(?:#(?!\[)|//|/\*|\*|--"
     rb"|\[assembly:|import\b|from\b|using\b|use\b|package\b|require\b|'use|\"use)[^\n]*+)?\n)*+"
 )
-_OFF: Final = re.compile(rb"\A(?:disabled|skipped|skip|old|no|x)?(?:test)?")
+_OFF: Final = late(rb"\A(?:disabled|skipped|skip|old|no|x)?(?:test)?")
 _HASHED: Final = (b".py", b".rb", b".sh", b".pl", b".t", b".ex", b".exs", b".bats", b".tcl")
 _LONGEST: Final = 2_000  # bytes of a line that are looked at
 _MOST: Final = 30_000

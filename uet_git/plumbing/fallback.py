@@ -16,6 +16,7 @@ from typing import Final
 from uet_git.errors import CorruptObject
 from uet_git.host import process
 from uet_git.host.process import Completed
+from uet_git.model.pattern import late
 from uet_git.model.records import Composed, Conflict, Finding, Oid, Patch, Placement
 from uet_git.plumbing import packs
 from uet_git.plumbing.difference import diff_trees
@@ -27,8 +28,8 @@ RUNG: Final = "git-apply"
 TIMEOUT: Final = 60.0
 _LIMITS: Final = ("--core=0", "--cpu=20", f"--as={2 << 30}", f"--fsize={1 << 30}", "--")
 _STRICT: Final = ("-c", "apply.ignoreWhitespace=no", "-c", "core.fsync=none")
-_HUNK: Final = re.compile(rb"Hunk #(\d+) succeeded at (\d+) \(offset -?\d+ lines?\)\.")
-_LOOSE: Final = re.compile(r"[0-9a-f]{2}")
+_HUNK: Final = late(rb"Hunk #(\d+) succeeded at (\d+) \(offset -?\d+ lines?\)\.")
+_LOOSE: Final = late(r"[0-9a-f]{2}")
 
 
 def candidate(

@@ -22,6 +22,7 @@ from contextlib import suppress
 from typing import Final, NamedTuple
 
 from uet_git.host.process import variable
+from uet_git.model.pattern import late
 from uet_git.plumbing import refs
 from uet_git.plumbing.git import Git
 
@@ -30,8 +31,8 @@ _ALSO: Final = ("objects/info/alternates",)
 _HOOK_HOME: Final = ("epoch", "enforce", "drain-post-commit", "drain-post-merge")
 _LARGEST: Final = 1 << 20  # bytes of a file that are read
 _MOST: Final = 20_000  # loose refs that are looked at
-_SECTION: Final = re.compile(rb"\s*\[\s*([^\s\]\"]+)")
-_HOOKS_PATH: Final = re.compile(
+_SECTION: Final = late(rb"\s*\[\s*([^\s\]\"]+)")
+_HOOKS_PATH: Final = late(
     rb"^\s*hookspath\s*=\s*\"?([^\"\r\n]+?)\"?\s*$", re.IGNORECASE | re.MULTILINE
 )
 

@@ -24,6 +24,7 @@ from uet_git.errors import (
 )
 from uet_git.host import process
 from uet_git.host.process import Completed
+from uet_git.model.pattern import late
 
 MINIMUM = (2, 36)  # `core.fsync`, `worktree list -z`
 _QUIET = (
@@ -38,9 +39,9 @@ _QUIET = (
     *("-c", "gc.auto=0"),
     *("-c", "maintenance.auto=false"),
 )
-_IN_THE_WAY = re.compile(r"Unable to create '(.+?)': File exists", re.DOTALL)
+_IN_THE_WAY = late(r"Unable to create '(.+?)': File exists", re.DOTALL)
 _DISK_FULL = ("No space left on device", "Out of diskspace", "Disk quota exceeded")
-_LAYOUT = re.compile(
+_LAYOUT = late(
     rb"(?P<git_dir>.+)\n(?P<bare>true|false)\n(?P<common>.+)\n(?P<inside>true|false)\n"
     rb"(?P<format>sha\d+)\n(?:(?P<top>.+)\n)?",
     re.DOTALL,

@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from uet_git.errors import NoInput, UsageError
+from uet_git.model.pattern import late
 from uet_git.plumbing import aside
 from uet_git.plumbing.git import Git, failure
 from uet_git.plumbing.indexlock import copy_index
@@ -27,10 +28,10 @@ _DIFF = (
     "--no-color",
 )
 _MAIL = ("--stdout", "--no-numbered", "--no-signature", "--no-stat", *_DIFF)
-_FROM = re.compile(rb"^From ([0-9a-f]{40,64}) Mon Sep 17 00:00:00 2001\n", re.MULTILINE)
+_FROM = late(rb"^From ([0-9a-f]{40,64}) Mon Sep 17 00:00:00 2001\n", re.MULTILINE)
 # As patterns, not as names: git refuses an `add` that names an ignored path, even to leave it out.
 _NO_LEDGER = (":(top,exclude,glob).ledge[r]", ":(top,exclude,glob).ledge[r]/**")
-_NESTED = re.compile(rb":000000 160000 0+ [0-9a-f]+ A\0([^\0]+)\0")
+_NESTED = late(rb":000000 160000 0+ [0-9a-f]+ A\0([^\0]+)\0")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,11 @@ from typing import Final, NamedTuple, Self
 from uet_git.errors import GitFailed, MissingObject
 from uet_git.host import process
 from uet_git.host.process import Completed
+from uet_git.model.pattern import late
 from uet_git.plumbing.git import Git, failure
 
 ANY: Final = "*"
-_LOST = re.compile(
+_LOST = late(
     r"cannot lock ref '(?P<ref>.+?)': (?:is at (?P<at>[0-9a-f]+) but expected|reference already exists"
     r"|reference is missing|unable to resolve reference '(?P=ref)'$)",
     re.MULTILINE,

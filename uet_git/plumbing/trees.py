@@ -9,6 +9,7 @@ import re
 from typing import Final
 
 from uet_git.model.compose import is_applied
+from uet_git.model.pattern import late
 from uet_git.model.records import (
     REGULAR,
     SYMLINK,
@@ -29,7 +30,7 @@ from uet_git.plumbing.tree import TreeEntry
 from uet_git.plumbing.view import View, parents
 
 RUNG: Final = "memory"
-_UNSAFE = re.compile(rb"(?:^|/)(?:\.?\.?|\.git)(?:/|$)|\0", re.IGNORECASE)
+_UNSAFE = late(rb"(?:^|/)(?:\.?\.?|\.git)(?:/|$)|\0", re.IGNORECASE)
 _MAKES: Final = ("add", "rename", "copy")
 _LEAVES: Final = ("delete", "rename")
 

@@ -5,19 +5,19 @@ last seq and the last hash, so that a later reader sees a truncated or replaced 
 """
 
 import os
-import re
 from contextlib import suppress
 from typing import NamedTuple
 
 from uet_git.errors import GitLocked
 from uet_git.ledger import events
+from uet_git.model.pattern import late
 from uet_git.model.records import Oid
 from uet_git.plumbing.refs import RefUpdate
 from uet_git.project import Project
 
 FILE_NAME = b"events.jsonl"
 _WHO = b"uet-git <uet-git@localhost>"
-_MESSAGE = re.compile(rb"\n\nuet-git log (\d+)-(\d+) ([0-9a-f]{64})\n")
+_MESSAGE = late(rb"\n\nuet-git log (\d+)-(\d+) ([0-9a-f]{64})\n")
 
 
 class Anchor(NamedTuple):

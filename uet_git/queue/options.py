@@ -1,13 +1,13 @@
 """What a person or an agent may say beside a patch (DESIGN 4)."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from uet_git.model.entry import Entry
+from uet_git.model.pattern import late
 
-_MADE_UP: Final = re.compile(r"Apply [^\n]*\n?\Z")
+_MADE_UP: Final = late(r"Apply [^\n]*\n?\Z")
 
 
 class Source(NamedTuple):
