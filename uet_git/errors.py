@@ -291,6 +291,13 @@ class NotWaivable(UsageError):
     default_next = ("uet-git", "list")
 
 
+class Redacted(UsageError):
+    """Its content was redacted: nobody can read, judge or land it any more."""
+
+    code = "ledger.redacted"
+    default_next = ("uet-git", "list")
+
+
 class SchemaMismatch(UetError):
     """A document does not satisfy its schema."""
 

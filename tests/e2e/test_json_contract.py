@@ -50,6 +50,7 @@ CALLS: dict[str, list[tuple[tuple[str, ...], str]]] = {
     "fsck": [(("fsck",), "fsck.v1")],
     "backup": [(("backup", "../b.db"), "backup.v1"), (("backup", "../b.db", "--dry-run"), "backup.v1")],
     "restore": [],  # it wants a backup: see test_backup.py
+    "redact": [(("redact", "4", "--reason", ESCAPE), "redact.v1"), (("redact", "1-3", "--reason", "x", "--dry-run"), "redact.v1")],
     "hook": [
         (("hook", "install"), "hook_change.v1"),
         (("hook", "install", "--dry-run", "--pre-push"), "hook_change.v1"),
@@ -89,6 +90,8 @@ WRONG: tuple[tuple[str, ...], ...] = (
     ("release", "1", "--reason", "x"),
     ("release", "3", "--reason", "x"),
     ("release", "5"),
+    ("redact", "1"),
+    ("redact", "99", "--reason", "x"),
     ("wait", "99"),
     ("run", "show", "ZZZ"),
     ("pause",),

@@ -13,7 +13,7 @@ from uet_git.errors import NotFound, UetError
 from uet_git.model import display, states
 from uet_git.model.entry import Entry
 from uet_git.project import Project
-from uet_git.queue import anchor, lock, recover, tie, trust
+from uet_git.queue import anchor, content, lock, recover, tie, trust
 
 _LOOKED_AT = 1_000  # queued entries whose branches status looks at
 
@@ -218,7 +218,7 @@ def show(entry: str, only_patch: bool, as_json: bool, quiet: bool) -> int:
         found = arguments.chosen(project, [entry])[0]
         stored = project.ledger.entries.patch(found.patch_id)
         if only_patch and not as_json:
-            patchview.raw(out, stored.content or b"")
+            patchview.raw(out, content.need(project, found).content or b"")
             return 0
         document = views.Viewer(project).whole(found, stored)
         out.document(document)

@@ -36,6 +36,7 @@ COMMANDS: Final[dict[str, str]] = {
     "fsck": "check:fsck",
     "backup": "copies:backup",
     "restore": "copies:restore",
+    "redact": "redact:redact",
     "policy": "policy:policy_",
     "gate": "gate:gate_",
     "hook": "hook:hook",

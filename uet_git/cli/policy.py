@@ -15,7 +15,7 @@ from uet_git.model import display, policy
 from uet_git.model.policy import Effective
 from uet_git.model.reasons import REASONS, Gravity
 from uet_git.project import Project
-from uet_git.queue import judge, precheck, validate
+from uet_git.queue import content, judge, precheck, validate
 from uet_git.queue.options import Given, Options, Source
 from uet_git.queue.precheck import Checked
 
@@ -132,7 +132,7 @@ def _options(project: Project, given: dict[str, Any]) -> Options:
 
 def _sources(project: Project, patches: Sequence[str], options: Options) -> list[Source]:
     read = arguments.read(project, patches, options.target)
-    stored = [(e.label, project.ledger.entries.patch(e.patch_id)) for e in read.entries]
+    stored = [(e.label, content.need(project, e)) for e in read.entries]
     return [*read.sources, *(Source(f"change {label}", s.content or b"") for label, s in stored)]
 
 

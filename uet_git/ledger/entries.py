@@ -76,6 +76,10 @@ class Entries:
             return self._one("number = ? ORDER BY revision DESC LIMIT 1", (number,))
         return self._one("number = ? AND revision = ?", (number, revision))
 
+    def revisions(self, number: int) -> list[Entry]:
+        """Every revision of a change, oldest first."""
+        return self._many("number = ? ORDER BY revision", (number,))
+
     def by_prefix(self, prefix: str) -> list[Entry]:
         """Up to two entries whose id starts so."""
         return self._many(

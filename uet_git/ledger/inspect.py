@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from uet_git.ledger import entries as _entries
 from uet_git.ledger import events as _events
-from uet_git.ledger import migrate
+from uet_git.ledger import migrate, redaction
 from uet_git.ledger import repairs as _repairs
 from uet_git.ledger.gates import GateRow, gate_of
 from uet_git.ledger.handmade import Branch, HookEntry, Rewrite, Unverified
@@ -310,6 +310,8 @@ def _fault(ledger: Ledger, repair: StoredRepair) -> str:
     if repair.content is None and ledger.db.execute(kept, (repair.entry_id,)).fetchone()[0]:
         return "its bytes are not those that were offered"
     events = ledger.events_of(entry=repair.entry_id)
+    if repair.content is None and not redaction.told(events):
+        return "its bytes are gone, and nobody redacted them"
     named = (json.loads(e.payload).get("repaired") for e in events if e.kind == _OFFER)
     return "" if repair.sha256 in named else "no event of its entry names it"
 

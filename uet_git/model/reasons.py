@@ -127,6 +127,7 @@ _ALL: Final[tuple[Reason, ...]] = (
     Reason("queue.tip_moved", _N, "The target moved; it will be composed afresh.", next=("uet-git", "apply")),
     Reason("queue.recovered", _N, "A landing was cut short; it will be done again.", next=("uet-git", "apply")),
     Reason("queue.paused", _N, "The queue is paused.", next=("uet-git", "resume")),
+    Reason("queue.redacted", _D, "Its content was redacted."),
     Reason("queue.abandoned", _D, "It was staged for a commit, and no commit came of it."),
     Reason("queue.unverified", _D, "Its commit was made without a passed verdict.", next=("uet-git", "audit")),
     Reason("queue.index_moved", _D, "The index changed while its gates ran.", next=("git", "commit")),

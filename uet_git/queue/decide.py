@@ -7,7 +7,7 @@ from uet_git.ledger.entries import Move
 from uet_git.model import order
 from uet_git.model.entry import Entry
 from uet_git.project import Project
-from uet_git.queue import handmade, set_aside, validate
+from uet_git.queue import content, handmade, set_aside, validate
 from uet_git.queue.options import given_of
 
 
@@ -38,6 +38,7 @@ def check_drop(project: Project, entries: Sequence[Entry]) -> None:
 def check_retry(project: Project, entries: Sequence[Entry]) -> None:
     """Whether these can be tried again. Raises: UsageError."""
     for entry in entries:
+        content.need(project, entry)
         if entry.state not in ("quarantined", "apply_failed"):
             raise UsageError(
                 f"change {entry.label} is {entry.state}; only what was set aside can be tried again",
@@ -113,7 +114,7 @@ def _without_waived(entry: Entry, found: validate.Judgement) -> validate.Judgeme
 
 def _judge_again(project: Project, entry: Entry) -> validate.Judgement:
     settings = project.settings_at(project.tip(entry.target))
-    stored = project.ledger.entries.patch(entry.patch_id)
+    stored = content.need(project, entry)
     scope = validate.patterns_of(entry.scope)
     found = validate.judge(stored.content or b"", settings.limits, project.git.hex_length, scope)
     ruled = validate.has_own_rules(entry.origin, entry.scope) or validate.has_rules(

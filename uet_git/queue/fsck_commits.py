@@ -93,7 +93,7 @@ class Commits:
         if handmade.is_hook(entry):
             self._check_handmade(entry, patch, facts, next_)
             return
-        wrong = list(self._differences(entry, facts))
+        wrong = list(self._differences(entry, facts, redacted=patch.content is None))
         if wrong:
             text = f"commit {commit[:12]} of entry {entry.label}: {'; '.join(wrong)}"
             self.problems.damage("commit_differs", text, next_)
@@ -154,7 +154,7 @@ class Commits:
                 self.landings.hooked |= now.hooked
         return known or []
 
-    def _differences(self, entry: Entry, facts: CommitFacts) -> Iterator[str]:
+    def _differences(self, entry: Entry, facts: CommitFacts, *, redacted: bool) -> Iterator[str]:
         if facts.tree != entry.tree:
             yield f"its tree is {facts.tree}, not {entry.tree}"
         places = self.landings.done.get(entry.entry_id, [])
@@ -174,7 +174,8 @@ class Commits:
                 date = entry.author_date.encode()
             if facts.author != valid_utf8(author + b" " + date):
                 yield "its author or date is not the entry's"
-        yield from self._message(entry, facts)
+        if not redacted:
+            yield from self._message(entry, facts)
 
     def _message(self, entry: Entry, facts: CommitFacts) -> Iterator[str]:
         signer = commitobject.who(facts.committer) if entry.sign_off else None

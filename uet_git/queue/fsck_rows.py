@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from uet_git.ledger import documents, inspect
+from uet_git.ledger import documents, inspect, redaction
 from uet_git.ledger.documents import Document
 from uet_git.ledger.gates import GateRow
 from uet_git.ledger.inspect import EntryRows, RunRows, Unreadable
@@ -99,6 +99,16 @@ class Rows:
         patch, fault = stored
         if not fault and events and events[0].payload.get("sha256") != patch.sha256:
             fault = "its bytes are not those that were handed in"
+        redacted = redaction.told(row.events)
+        if not fault and events and patch.content is None and not redacted:
+            fault = "its bytes are gone, and nobody redacted them"
+        if patch.content is not None and redacted:
+            again = ("uet-git", "redact", entry.label, "--reason", "it came back")
+            self.problems.damage(
+                "redaction_undone",
+                f"entry {entry.label} was redacted, and its bytes are here",
+                again,
+            )
         if fault:
             self.problems.damage("patch_damaged", f"patch of entry {entry.label}: {fault}", next_)
             sound = False

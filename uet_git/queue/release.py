@@ -9,7 +9,7 @@ from uet_git.model.entry import Entry
 from uet_git.model.reasons import REASONS
 from uet_git.model.waivers import standing
 from uet_git.project import Project
-from uet_git.queue import handmade, person, repaired, submit
+from uet_git.queue import content, handmade, person, repaired, submit
 
 
 def waivers(
@@ -86,6 +86,7 @@ def _check(project: Project, entries: Sequence[Entry]) -> None:
         look = ("uet-git", "show", entry.label)
         person.need(project, f"release change {entry.label}", look)
         handmade.need_patch(entry)
+        content.need(project, entry)
         if entry.state != "quarantined":
             raise UsageError(
                 f"change {entry.label} is {entry.state}; only what is quarantined can be released",

@@ -25,7 +25,12 @@ def leave_out(write: Writer, entries: Entries, old: Entry, run: str | None) -> N
 
 
 def drop(
-    write: Writer, entries: Entries, entry: Entry, detail: str, run: str | None = None
+    write: Writer,
+    entries: Entries,
+    entry: Entry,
+    detail: str,
+    run: str | None = None,
+    code: str = "queue.dropped_by_person",
 ) -> list[Entry]:
     """Drops an entry on request; its followers are quarantined. Returns those followers.
 
@@ -35,7 +40,7 @@ def drop(
         raise UsageError(
             f"change {entry.label} is {entry.state}", next=("uet-git", "show", entry.label)
         )
-    write.entries.move([_drop(entry, "queue.dropped_by_person", detail)], run=run)
+    write.entries.move([_drop(entry, code, detail)], run=run)
     return hold_followers(write, entries, entry, run)
 
 

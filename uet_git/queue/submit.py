@@ -21,6 +21,8 @@ from uet_git.queue.options import Options, Source
 if TYPE_CHECKING:
     from uet_git.model.repair import Repaired
 
+_BY_PERSON = ("queue.dropped_by_person", "queue.redacted")
+
 
 class Submitted(NamedTuple):
     """What became of one part: its entry, and whether the ledger had it before."""
@@ -297,7 +299,7 @@ class _Intake:
 
     def _history_findings(self, part: Part, held: str | None) -> list[Finding]:
         found = []
-        if part.names_old is not None and part.names_old.reason == "queue.dropped_by_person":
+        if part.names_old is not None and part.names_old.reason in _BY_PERSON:
             found.append(Finding("queue.dropped_before", f"as change {part.names_old.label}"))
         if held is not None:
             code = "queue.series_incomplete" if self.atomic else "queue.dependency_dropped"
