@@ -401,12 +401,12 @@ def test_bytes_of_another_patch_with_a_hash_to_match(repo: Path) -> None:
     assert codes(repo) == ({"patch_damaged"}, set())
 
 
-def test_redacted_bytes_are_no_damage(repo: Path) -> None:
+def test_bytes_that_are_gone_without_a_redaction(repo: Path) -> None:
     edit(repo, "UPDATE patches SET content = NULL")
-    assert codes(repo) == (set(), {"quarantine_left_over"})
+    assert codes(repo) == ({"patch_damaged"}, {"quarantine_left_over"})
     with Project.open(str(repo)) as project:
         anchor.anchor_now(project)
-    assert codes(repo) == CLEAN
+    assert codes(repo) == ({"patch_damaged"}, set())
 
 
 def test_a_move_that_no_rule_allows(repo: Path) -> None:

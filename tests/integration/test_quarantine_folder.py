@@ -177,7 +177,7 @@ def test_redacted_bytes_leave_the_folder(repo: Path) -> None:
         entries = project.ledger.entries.in_states(("quarantined",))
         quarantine.keep(project, entries)
     assert names(repo) == {"1-apply-0-patch.json"}
-    assert codes(repo) == CLEAN
+    assert codes(repo)[1] == set()
 
 
 def test_an_older_copy_of_the_ledger_does_not_believe_the_mark(repo: Path) -> None:

@@ -93,6 +93,7 @@ def test_nothing_of_ours_has_the_secret_afterwards(repo: Path) -> None:
     (slot / "key.txt").write_text(SECRET)  # as it lies there until the next candidate
     assert len(places(repo, SECRET.encode())) == 3  # the database, the gate's log, the scratch tree
     done = uet(repo, "redact", "1", "--reason", "a key", "--json").document
+    assert not list((repo / ".git/uet/quarantine").glob("1*"))
     assert places(repo, *needles) == []
     assert [r["patch"] for r in done["removed"]] == [True, True]
     assert done["removed"][0]["files"] == 1
