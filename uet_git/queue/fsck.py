@@ -7,13 +7,9 @@ Codes, all damage but those marked (i), which are information:
  the anchors  anchor_missing, anchor_damaged, anchor_differs, anchor_rolled_back, ledger_truncated,
               ledger_rolled_back, ledger_forked, unanchored (i)
  the rows     row_missing, row_without_event, row_changed, row_unreadable, state_mismatch, illegal_history,
-<<<<<<< HEAD
-              patch_damaged, document_mismatch
+              patch_damaged, redaction_undone, document_mismatch
  quarantine/  quarantine_missing, quarantine_differs, quarantine_behind (i), quarantine_left_over (i),
               quarantine_stray (i)
-=======
-              patch_damaged, redaction_undone, document_mismatch
->>>>>>> 6dd99d3 (redact: a secret is taken out of everything that is ours, and what git has of it is told)
  the commits  commit_differs, patch_differs, landed_twice, landing_missing, forged_trailer, pin_differs,
               commit_gone (i), commit_rewritten (i), commit_not_on_branch (i), commit_copied (i), foreign_trailer (i),
               landing_open (i), entry_stranded (i), pin_missing (i), stale_pin (i)
