@@ -37,6 +37,7 @@ CALLS: dict[str, list[tuple[tuple[str, ...], str]]] = {
     "show": [((("show", str(n))), "entry_detail.v1") for n in (1, 2, 3, 4)] + [(("show", "--patch", "1"), "entry_detail.v1")],
     "log": [(("log",), "event_list.v1"), (("log", "1"), "event_list.v1"), (("log", "-n", "1"), "event_list.v1")],
     "run": [(("run", "list"), "run_list.v1")],
+    "review": [(("review",), "review.v1"), (("review", "--by", "age", "3"), "review.v1")],
     "drop": [(("drop", "4"), "entry_list.v1"), (("drop", "--dry-run", "4"), "entry_list.v1")],
     "retry": [(("retry", "2"), "entry_list.v1"), (("retry", "3", "--dry-run"), "entry_list.v1")],
     "release": [(("release", "5", "--reason", ESCAPE), "entry_list.v1"), (("release", "5", "--dry-run", "--reason", "x"), "entry_list.v1")],

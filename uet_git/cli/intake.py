@@ -147,6 +147,12 @@ def _apply(
         live = Live(out, project)
 
 
+def land(out: Output, project: Project, entries: Sequence[Entry]) -> int:
+    """Lands entries and what they depend on, as `apply` with their numbers does; returns its exit code."""
+    read = arguments.Given([], list(entries))
+    return _apply(out, project, read, None, named=True, wait=True, watch=False)
+
+
 def _until_more(project: Project) -> None:
     """Sleeps until something is queued that was not there."""
     seen = project.ledger.last_seq()

@@ -104,7 +104,7 @@ def _next(counts: dict[str, int], needs: list[Entry], *, paused: bool) -> list[l
     if counts.get("queued"):
         found.append(["uet-git", "apply"])
     if needs:
-        found.append(["uet-git", "show", needs[0].label])
+        found.append(["uet-git", "review"])
     return found or [["uet-git", "list"]]
 
 

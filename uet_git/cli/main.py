@@ -23,6 +23,7 @@ COMMANDS: Final[dict[str, str]] = {
     "show": "look:show",
     "log": "look:log",
     "run": "look:run",
+    "review": "review:review",
     "drop": "decide:drop",
     "retry": "decide:retry",
     "release": "release:release",

@@ -142,19 +142,28 @@ def _diff(out: Output, title: str, content: bytes | None, whole: str) -> None:
     if len(content) > SHOWN_BYTES:
         out.text(f"  {len(content)} bytes, too long to show; {whole}")
         return
-    lines = _lines(content)
-    bodies = [t.removesuffix("\n") for t, _ in lines if t[:1] in ("+", "-", " ")]
-    ends = (
-        "\r\n" if all(t.endswith("\r") for t in bodies) else "\n"
-    )  # shown where only some lines have it
+    lines = coloured(content)
+    ends = line_end(lines)
     for text, colour in lines[:LINES]:
         out.text("  " + out.paint(display.shown(text.rstrip(ends), 300), colour))
     if len(lines) > LINES:
         out.text(f"  ... {len(lines) - LINES} more lines")
 
 
-def _lines(content: bytes) -> list[tuple[str, str]]:
-    """Lines with their colour. unidiff tells hunks from text; what it cannot read is shown as it is."""
+def line_end(lines: list[tuple[str, str]]) -> str:
+    """What ends lines so that it need not be shown: a carriage return is, where only some lines have it."""
+    bodies = [t.removesuffix("\n") for t, _ in lines if t[:1] in ("+", "-", " ")]
+    return "\r\n" if all(t.endswith("\r") for t in bodies) else "\n"
+
+
+def counts(line: str) -> tuple[str, int, int] | None:
+    """Path, added and removed lines of a line that `coloured` put before a file; None for any other."""
+    found = re.fullmatch(r"(.*)  \+(\d+) -(\d+)", line, re.DOTALL)
+    return None if found is None else (found[1], int(found[2]), int(found[3]))
+
+
+def coloured(content: bytes) -> list[tuple[str, str]]:
+    """A patch's lines with their colour. unidiff tells hunks from text; what it cannot read is shown as it is."""
     from unidiff.errors import UnidiffParseError
     from unidiff.patch import PatchSet
 

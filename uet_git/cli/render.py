@@ -55,10 +55,13 @@ class Output:
         streams = (sys.stdin, sys.stdout)
         return not self.as_json and all(s is not None and s.isatty() for s in streams)
 
-    def ask(self, question: str) -> bool:
-        """A question on the terminal; anything but `y` or `yes` is no."""
-        _write(sys.stdout, display.harmless(question) + " [y/N] ")
-        return sys.stdin.readline().strip().lower() in ("y", "yes")
+    def ask(self, question: str, *, default: bool = False) -> bool:
+        """A question on the terminal; anything but `y` or `yes` is no, and nothing is the default."""
+        _write(sys.stdout, display.harmless(question) + (" [Y/n] " if default else " [y/N] "))
+        answer = sys.stdin.readline()
+        if answer in ("\n", "\r\n"):
+            return default
+        return answer.strip().lower() in ("y", "yes")
 
     def notice(self, text: str) -> None:
         """Something to know, on stderr."""
@@ -79,6 +82,15 @@ class Output:
         if up or text:
             _write(sys.stdout, f"{up}\r\x1b[J{text}")
         self._block = len(lines)
+
+    def other_screen(self, wanted: bool) -> None:
+        """Goes to the terminal's other screen, without a cursor, or comes back from it to where it was."""
+        _write(sys.stdout, "\x1b[?1049h\x1b[?25l\x1b[2J" if wanted else "\x1b[?25h\x1b[?1049l")
+
+    def page(self, lines: Sequence[str]) -> None:
+        """Redraws the whole terminal with these lines, which are no longer than it is wide."""
+        drawn = (display.harmless(line, colours=self.colour) + "\x1b[K" for line in lines)
+        _write(sys.stdout, "\x1b[H" + "\r\n".join(drawn) + "\x1b[J")
 
     def clear(self) -> None:
         """Removes the live line."""

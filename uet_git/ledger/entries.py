@@ -180,6 +180,19 @@ class Entries:
         ).fetchone()
         return row[0], row[1], row[2]
 
+    def touched(self, patch_ids: Sequence[str]) -> dict[str, tuple[int, list[str]]]:
+        """For each of these patches the lines that it adds and removes, and the paths that it names."""
+        found: dict[str, tuple[int, list[str]]] = {}
+        for start in range(0, len(patch_ids), 500):
+            page = patch_ids[start : start + 500]
+            rows = self._db.execute(
+                "SELECT patch_id, insertions + deletions, files_touched FROM patches"
+                f" WHERE patch_id IN ({', '.join('?' * len(page))})",
+                tuple(page),
+            )
+            found.update((row[0], (row[1], json.loads(row[2]))) for row in rows.fetchall())
+        return found
+
     def _one(self, where: str, values: tuple[Any, ...]) -> Entry | None:
         row = self._db.execute(f"{_SELECT} WHERE {where}", values).fetchone()
         return entry_of(row) if row else None

@@ -10,6 +10,9 @@ from uet_git.project import Project
 from uet_git.queue import content, handmade, set_aside, validate
 from uet_git.queue.options import given_of
 
+FOLLOWS = ("queue.dependency_dropped", "queue.series_incomplete")
+"""Reasons that come from another entry; they are over as soon as that one may land."""
+
 
 def drop(project: Project, entries: Sequence[Entry], reason: str) -> list[Entry]:
     """Drops entries; returns them and the followers that were quarantined for it.
@@ -90,21 +93,22 @@ def _still_held(project: Project, entry: Entry) -> None:
         raise UsageError(
             f"a person dropped change {entry.label} before; only `release` lifts that", next=look
         )
-    if entry.reason in ("queue.dependency_dropped", "queue.series_incomplete"):
-        needed = [project.ledger.entries.revision(n) for n in entry.depends_on]
-        if entry.series_id is not None:
-            members = order.newest_revisions(
-                project.ledger.entries.of_series(entry.series_id)
-            ).values()
-            whole = entry.reason == "queue.series_incomplete"
-            needed += [
-                m for m in members if whole or (m.series_index or 0) < (entry.series_index or 0)
-            ]
-        lost = [e.label for e in needed if e is not None and order.is_lost(e)]
-        if lost:
+    if entry.reason in FOLLOWS:
+        gone = lost(project, entry)
+        if gone:
             raise UsageError(
-                f"change {entry.label} waits for {', '.join(lost)}, which was dropped", next=look
+                f"change {entry.label} waits for {', '.join(gone)}, which was dropped", next=look
             )
+
+
+def lost(project: Project, entry: Entry) -> list[str]:
+    """Labels of what an entry waits for in vain, as it was dropped."""
+    needed = [project.ledger.entries.revision(n) for n in entry.depends_on]
+    if entry.series_id is not None:
+        members = order.newest_revisions(project.ledger.entries.of_series(entry.series_id)).values()
+        whole = any(f["code"] == "queue.series_incomplete" for f in entry.findings)
+        needed += [m for m in members if whole or (m.series_index or 0) < (entry.series_index or 0)]
+    return [e.label for e in needed if e is not None and order.is_lost(e)]
 
 
 def _without_waived(entry: Entry, found: validate.Judgement) -> validate.Judgement:

@@ -9,7 +9,7 @@ from uet_git.model.entry import Entry
 from uet_git.model.reasons import REASONS
 from uet_git.model.waivers import standing
 from uet_git.project import Project
-from uet_git.queue import content, handmade, person, repaired, submit
+from uet_git.queue import content, decide, handmade, person, repaired, submit
 
 
 def waivers(
@@ -24,7 +24,7 @@ def waivers(
         _check_code(code, entries)
     found = {}
     for entry in entries:
-        against = standing(entry)
+        against = [c for c in standing(entry) if c not in decide.FOLLOWS or _waits(project, entry)]
         waived = [code for code in against if not codes or code in codes]
         left = [code for code in against if not REASONS[code].waivable] or [
             code for code in against if code not in waived
@@ -92,6 +92,12 @@ def _check(project: Project, entries: Sequence[Entry]) -> None:
                 f"change {entry.label} is {entry.state}; only what is quarantined can be released",
                 next=look,
             )
+
+
+def _waits(project: Project, entry: Entry) -> bool:
+    """Whether nothing but others stand in an entry's way, or those were dropped: then releasing it is no way on."""
+    alone = all(code in decide.FOLLOWS for code in standing(entry))
+    return alone or bool(decide.lost(project, entry))
 
 
 def _check_code(code: str, entries: Sequence[Entry]) -> None:

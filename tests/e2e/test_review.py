@@ -1,0 +1,144 @@
+"""`review` in a terminal of 80 x 24: one item of each kind, each key; after each key the state and the event (DESIGN 12)."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.product import entry, subjects, trust, uet
+from tests.reviewing import Screen, scene
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return scene(tmp_path_factory.mktemp("review"))
+
+
+@pytest.fixture
+def repo(made: Path, tmp_path: Path) -> Path:
+    """The scene of tests/reviewing.py, a copy for each test."""
+    shutil.copytree(made.parent, tmp_path / "scene", symlinks=True)
+    trust(tmp_path / "scene" / "shop")
+    return tmp_path / "scene" / "shop"
+
+
+def last(repo: Path, label: int | str, kind: str) -> tuple[str, dict[str, Any]]:
+    """The state of an entry, and the payload of its newest event, which must be of a kind and by a person."""
+    found = entry(repo, label)
+    event = [e for e in found["events"] if e["kind"] != "step_finished"][-1]
+    kinds = [e["kind"] for e in found["events"][-2:]]
+    assert kind in kinds, found["events"]
+    event = next(e for e in reversed(found["events"]) if e["kind"] == kind)
+    assert event["actor"].startswith("person:")
+    return found["state"], event["payload"]
+
+
+def test_each_kind_is_shown_with_what_one_needs_to_decide(repo: Path) -> None:
+    screen = Screen(repo)
+    assert screen.lines[0] == "1 of 8   change 7   quarantined   queue.dropped_before"
+    assert "+Buy now!" in screen.text
+    assert "as change 6" in screen.text
+    assert "parse.repairable:  shop.py (line 10 of the patch)" in screen.press("s")
+    assert "As it was typed:" in screen.text
+    assert "@@ -11,9 +11,9 @@" in screen.text
+    assert "@@ -11,3 +11,3 @@" in screen.press(" ")
+    assert "policy.reviewers" in screen.press("s")
+    assert "changes 8, 9, 10" in screen.press("s", "s") or "changes 8, 9, 10" in screen.press("b")
+    screen.leave()
+
+
+def test_decisions_are_done_when_they_are_made(repo: Path) -> None:
+    """Eight items, each decided another way; the ledger is asked behind the terminal's back after each key."""
+    screen = Screen(repo)
+    shown = screen.decide("d", "still no banners")
+    assert last(repo, 7, "patch_dropped") == (
+        "dropped",
+        {**last(repo, 7, "patch_dropped")[1], "reason": "queue.dropped_by_person", "detail": "still no banners"},
+    )  # fmt: skip
+    assert "7: drop is done, now dropped" in shown
+    screen.decide("r", "reads well")
+    assert last(repo, "3.1", "patch_released")[1] == {"repaired": "3.2", "why": "reads well"}
+    assert entry(repo, "3")["state"] == "queued"
+    assert "policy.reviewers" in screen.text
+    state, told = last(repo, 11, "patch_quarantined")
+    screen.press("s")
+    assert (state, told) == last(repo, 11, "patch_quarantined")
+    code, said = screen.leave("n")
+    assert code == 1
+    assert "still no banners" in said
+    assert "still need you" in said
+
+
+def test_nothing_is_asked_twice_and_escape_leaves_it(repo: Path) -> None:
+    screen = Screen(repo)
+    assert "a reason is wanted" in screen.press("r", "\r")
+    screen.press("o", "x", "\x7f", "k")
+    assert "Reason: ok_" in screen.text
+    screen.child.send("\x1b")
+    screen.drawn()
+    assert "nothing was decided" in screen.text
+    assert entry(repo, 7)["state"] == "quarantined"
+    assert "nothing was decided" in screen.leave()[1]
+
+
+def test_ctrl_c_loses_nothing_that_was_decided(repo: Path) -> None:
+    screen = Screen(repo)
+    screen.decide("d", "no")
+    screen.press("r", "x")
+    code, said = screen.leave(key="\x03")
+    assert code == 130
+    assert "drop" in said
+    assert "Traceback" not in said
+    assert entry(repo, 7)["state"] == "dropped"
+    assert entry(repo, 3)["state"] == "quarantined"
+
+
+def test_what_was_let_through_lands_on_enter(repo: Path) -> None:
+    screen = Screen(repo, "2")
+    screen.press("r", *"agreed with operations")
+    code, said = screen.leave("", key="\r")
+    assert (code, subjects(repo)[-1]) == (0, "Deploy to production"), said
+    assert "release       2  queued" in said
+    assert "committed" in said
+
+
+def test_a_series_is_decided_whole_or_one_by_one(repo: Path) -> None:
+    screen = Screen(repo, "9")
+    assert screen.lines[0].startswith("1 of 1   changes 8, 9, 10")
+    assert "Tab (all 3 chosen)" in screen.text
+    assert "Tab (only 8 chosen)" in screen.press("\t")
+    assert "waives policy.protected_path" in screen.press("r")
+    screen.press(*"one", "\r")
+    assert entry(repo, 8)["state"] == "queued"
+    assert entry(repo, 9)["state"] == "quarantined"
+    assert "9, 10 still needs you" in screen.text or "9, 10 still need you" in screen.text
+    screen.decide("r", "two")
+    assert entry(repo, 9)["state"] == "queued"
+    screen.child.send("t")
+    code, said = screen.leave("", key="")
+    assert code == 0, said
+    assert subjects(repo)[-3:] == ["Say when it is deployed", "Deploy by a timer", "Note the timer"]
+
+
+def test_agents_do_not_review(repo: Path) -> None:
+    screen = uet(repo, "review", "--json", env={"UET_ORIGIN": "codex"}, code=1)
+    assert len(screen.document["items"]) == 8
+    import pexpect
+
+    with pytest.raises(pexpect.EOF):
+        Screen(repo, env={"UET_ORIGIN": "codex"})
+
+
+def test_without_a_terminal_it_is_a_list(repo: Path) -> None:
+    told = uet(repo, "review", code=1)
+    assert b"gate.failed: A required gate failed" in told.out
+    assert b"\x1b" not in told.out
+    document = uet(repo, "review", "--by", "age", "--json", code=1).document
+    assert [i["entries"][0]["number"] for i in document["items"]] == [2, 3, 4, 5, 7, 8, 11, 12]
+    for number in (2, 3, 4, 5, 7, 8, 11, 12):
+        uet(repo, "drop", str(number), "--reason", "x", code=None)
+    uet(repo, "drop", "9", "10", "--reason", "x", code=None)
+    assert uet(repo, "review").out == b"nothing needs you\n"
+    assert json.loads(uet(repo, "review", "--json").out)["items"] == []
