@@ -34,7 +34,7 @@ CALLS: dict[str, list[tuple[tuple[str, ...], str]]] = {
     "wait": [(("wait", "1"), "entry_list.v1"), (("wait", "4", "--timeout", "0"), "entry_list.v1")],
     "status": [(("status",), "status.v1")],
     "list": [(("list",), "entry_list.v1"), (("list", "--open"), "entry_list.v1"), (("list", "--state", "dropped"), "entry_list.v1")],
-    "show": [((("show", str(n))), "entry_detail.v1") for n in (1, 2, 3, 4)] + [(("show", "--patch", "1"), "entry_detail.v1")],
+    "show": [((("show", str(n))), "entry_detail.v1") for n in (1, 2, 3, 4)] + [((("show", "--rework", str(n))), "rework.v1") for n in (1, 2, 3)] + [(("show", "--patch", "1"), "entry_detail.v1")],
     "log": [(("log",), "event_list.v1"), (("log", "1"), "event_list.v1"), (("log", "-n", "1"), "event_list.v1")],
     "run": [(("run", "list"), "run_list.v1")],
     "review": [(("review",), "review.v1"), (("review", "--by", "age", "3"), "review.v1")],

@@ -225,6 +225,8 @@ def _print_submitted(
         guess = said.get(entry.entry_id)
         document["existing"] = existing
         document["forecast"] = None if guess is None else guess._asdict()
+        if out.as_json:
+            document["rework"] = viewer.rework(entry, fits=guess is None or guess.applies)
         documents.append(document)
         size = views.size(document)
         note = "already here, " if existing else ""

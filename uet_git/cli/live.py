@@ -162,6 +162,7 @@ def _document(viewer: views.Viewer, entry: Entry, report: Report) -> dict[str, A
     if entry.state == "queued" and entry.entry_id in report.waiting:
         code, detail = report.waiting[entry.entry_id]
         document.update(reason=code, detail=detail, next=[list(_next(viewer, entry, report))])
+    document["rework"] = viewer.rework(entry)
     return document
 
 

@@ -209,13 +209,24 @@ def _rows(out: Output, viewer: views.Viewer, entries: Iterable[Entry]) -> Iterat
     is_flag=True,
     help="Print the patch as it was handed in, byte for byte.",
 )
+@click.option(
+    "--rework",
+    is_flag=True,
+    help="What is needed to mend it, as Markdown: failures, what does not fit, how to hand it in again.",
+)
 @output_options
-def show(entry: str, only_patch: bool, as_json: bool, quiet: bool) -> int:
+def show(entry: str, only_patch: bool, rework: bool, as_json: bool, quiet: bool) -> int:
     """One entry: why it is where it is, its history, its gates and its diff."""
     out = Output(as_json=as_json, quiet=quiet)
+    if rework and only_patch:
+        raise click.UsageError("--rework and --patch exclude each other")
     with Project.open() as project:
         tie.quietly(project, look=False)
         found = arguments.chosen(project, [entry])[0]
+        if rework:
+            from uet_git.cli import reworkview
+
+            return reworkview.show(out, project, found)
         stored = project.ledger.entries.patch(found.patch_id)
         if only_patch and not as_json:
             patchview.raw(out, content.need(project, found).content or b"")

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 from uet_git.errors import UetError
 from uet_git.model import display, order
@@ -14,6 +14,9 @@ from uet_git.model.waivers import can_waive
 from uet_git.project import Project
 from uet_git.queue import handmade, trust
 
+REWORKS: Final = 20
+"""Entries of one call that say what is needed to mend them."""
+
 
 class Viewer:
     """Makes entry documents; looks up series and dependencies once."""
@@ -22,6 +25,7 @@ class Viewer:
         self.project = project
         self._waiting: dict[str, order.Waiting] = {}
         self._untrusted: dict[str, Finding | None] = {}
+        self._reworks = 0
 
     def entry(self, entry: Entry) -> dict[str, Any]:
         """The document of one entry."""
@@ -60,6 +64,19 @@ class Viewer:
             "patch": patch(stored),
             "repaired": repaired(ledger.repair_of(entry.entry_id)),
         }
+
+    def rework(self, entry: Entry, *, fits: bool = True) -> dict[str, Any] | None:
+        """What is needed to mend a patch that did not land, for the first ones that are asked about; else None.
+
+        One that waits in the queue is asked about only if it does not fit.
+        """
+        waits = entry.state in ("created", "validated", "queued", "applied", "verified")
+        if (waits and fits) or order.is_done(entry) or self._reworks == REWORKS:
+            return None
+        from uet_git.queue import rework
+
+        self._reworks += 1
+        return rework.packet(self.project, entry)
 
     def reason(self, entry: Entry) -> tuple[str | None, str | None]:
         """Why an entry is where it is: as recorded; for one in the queue also that its gates are not accepted here."""

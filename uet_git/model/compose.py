@@ -28,6 +28,7 @@ __all__ = [
     "apply_text",
     "body_agrees",
     "is_applied",
+    "misfits",
     "undo_text",
 ]
 
@@ -144,16 +145,30 @@ def _anywhere(
     image = Image(base, budget)
     placed: list[Placed] = []
     for number, hunk in enumerate(hunks, 1):
-        budget.spend(STEP)
-        expected = _expected(hunk)
-        found = image.place(hunk, expected)
-        offset = found - expected
-        bare = not hunk.leading and not hunk.trailing
-        if found < 0 or (bare and offset and hunk.old_start > 1):
+        found = _put(image, hunk)
+        if found is None:
             detail = f"hunk {number} of {len(hunks)}, at line {hunk.old_start}"
             return Finding("apply.conflict", detail, None, hunk.line)
-        placed.append(Placed(found + 1, offset))
+        placed.append(found)
     return image.content(), placed
+
+
+def _put(image: Image, hunk: Hunk) -> Placed | None:
+    """Puts a hunk where git would; None if it fits nowhere. Raises: OverBudget."""
+    image.work.spend(STEP)
+    expected = _expected(hunk)
+    found = image.place(hunk, expected)
+    offset = found - expected
+    bare = not hunk.leading and not hunk.trailing
+    if found < 0 or (bare and offset and hunk.old_start > 1):
+        return None
+    return Placed(found + 1, offset)
+
+
+def misfits(hunks: Sequence[Hunk], base: bytes, budget: Work) -> list[int]:
+    """The 0-based numbers of the hunks that do not fit while the others are put in. Raises: OverBudget."""
+    image = Image(base, budget)
+    return [number for number, hunk in enumerate(hunks) if _put(image, hunk) is None]
 
 
 def apply_binary(change: FileChange, base: bytes, budget: Work | None = None) -> bytes | Finding:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from uet_git.model.records import Hunk
 
@@ -16,25 +16,52 @@ _LIKE: Final = 0.75  # how alike two lines must be, 1 for the same
 _LETTERS: Final = 200  # of a line, beyond which it is not compared so
 
 
+class Misfit(NamedTuple):
+    """How far a hunk fits a file. Lines are 0-based.
+
+    `place` is where it comes nearest, `fits` how many of its old lines stand there before the first that does not.
+    `similar` is where text (or a line) like it stands elsewhere, None if nowhere; `said` the same in words.
+    """
+
+    place: int
+    fits: int
+    similar: int | None
+    said: str
+
+
 def mismatch(hunk: Hunk, base: bytes) -> str:
     """One phrase; bytes are escaped and cut. Looks where the header points and where the first old line stands."""
+    if not hunk.old or not base:
+        return f"the file {'is empty' if not base else 'is not empty'}"
+    return explain(old_lines(hunk), base.split(b"\n"), max(hunk.old_start - 1, 0)).said
+
+
+def old_lines(hunk: Hunk) -> list[bytes]:
+    """The lines that a hunk expects, without their ends."""
     old = hunk.old.split(b"\n")
     if old[-1] == b"" and len(old) > 1:
         old.pop()
-    lines = base.split(b"\n")
-    if not hunk.old or not base:
-        return f"the file {'is empty' if not base else 'is not empty'}"
-    expected = max(hunk.old_start - 1, 0)
+    return old
+
+
+def explain(old: Sequence[bytes], lines: Sequence[bytes], expected: int) -> Misfit:
+    """Where lines that a patch expects stop fitting those of a file, and where they may be meant.
+
+    `lines` are split at line feeds; `expected` is the 0-based line at which the patch says that they stand.
+    """
     places = [expected, *_standing(lines, old[0])]
     fits, place = max((_fitting(lines, old, at), -abs(at - expected), at) for at in places)[::2]
     line = place + fits
     if fits == len(old):
-        return "its place is not where the patch says, or is followed by other lines"
+        said = "its place is not where the patch says, or is followed by other lines"
+        return Misfit(place, fits, None, said)
     wanted = f"the patch expects {_shown(old[fits])}"
-    similar = _similar(lines, old, fits, place)
+    similar, words = _similar(lines, old, fits, place)
     if line >= len(lines) or (line == len(lines) - 1 and lines[line] == b""):
-        return f"the file ends before line {line + 1}, {wanted}{similar}"
-    return f"line {line + 1} is {_shown(lines[line])}, {wanted}{similar}"
+        said = f"the file ends before line {line + 1}, {wanted}{words}"
+    else:
+        said = f"line {line + 1} is {_shown(lines[line])}, {wanted}{words}"
+    return Misfit(place, fits, similar, said)
 
 
 def _standing(lines: Sequence[bytes], first: bytes) -> list[int]:
@@ -53,17 +80,21 @@ def _fitting(lines: Sequence[bytes], old: Sequence[bytes], at: int) -> int:
     return count
 
 
-def _similar(lines: Sequence[bytes], old: Sequence[bytes], fits: int, place: int) -> str:
-    """Where text like the hunk's is, if that is another place, or if only blanks differ; empty if nowhere."""
+def _similar(
+    lines: Sequence[bytes], old: Sequence[bytes], fits: int, place: int
+) -> tuple[int | None, str]:
+    """Where text like the hunk's is if that is another place, and words for it, or for that only blanks differ."""
     at, votes = _voted(lines, old)
     wanted = b"".join(old[fits].split())
     if votes * 2 > len(old) and len(old) > 1:
         if at != place:
-            return f"; similar text is at line {at + 1}"
+            return at, f"; similar text is at line {at + 1}"
         there = lines[at + fits] if 0 <= at + fits < len(lines) else b""
-        return "; only blanks differ" if wanted == b"".join(there.split()) else ""
+        return None, "; only blanks differ" if wanted == b"".join(there.split()) else ""
     near = _nearest(lines, old[fits], place + fits)
-    return "" if near in (None, place + fits) else f"; a similar line is line {near + 1}"
+    if near is None or near == place + fits:
+        return None, ""
+    return near, f"; a similar line is line {near + 1}"
 
 
 def _voted(lines: Sequence[bytes], old: Sequence[bytes]) -> tuple[int, int]:

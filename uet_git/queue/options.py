@@ -80,11 +80,15 @@ class Given(NamedTuple):
     target: str = ""
 
 
+def own_message(entry: Entry) -> str:
+    """An entry's message; empty if it is the one that is made up for a diff without one."""
+    return "" if _MADE_UP.match(entry.message) else entry.message
+
+
 def given_of(entry: Entry) -> Given:
     """What came with an entry."""
-    text = "" if _MADE_UP.match(entry.message) else entry.message
     return Given(
-        text.encode("utf-8", "backslashreplace"),
+        own_message(entry).encode("utf-8", "backslashreplace"),
         entry.issue,
         entry.phase_id,
         entry.origin,
