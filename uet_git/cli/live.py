@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from uet_git.cli import views
@@ -108,8 +109,11 @@ class Live(Listener):
     def _progress(self) -> str:
         return f"  [{self.settled_count}/{self.total}, {time.monotonic() - self._began:.0f} s]"
 
-    def finish(self, report: Report, *, named: bool) -> int:
-        """Prints the summary and the JSON document; returns the exit code."""
+    def finish(self, report: Report, *, named: bool, also: Sequence[str] = ()) -> int:
+        """Prints the summary and the JSON document; returns the exit code.
+
+        `also` are ids of entries that the call touched beside those it tried: the document has them too.
+        """
         self.out.clear()
         ids = [e.entry_id for e in self.asked] if named and self.asked is not None else []
         every = list(dict.fromkeys([*ids, *report.tried, *report.waiting]))
@@ -118,7 +122,8 @@ class Live(Listener):
         entries = self.project.ledger.entries.by_ids([i for i in every if whole or i not in landed])
         viewer = views.Viewer(self.project)
         if self.out.as_json:
-            self.out.document([_document(viewer, e, report) for e in entries])
+            touched = [*entries, *self.project.ledger.entries.by_ids(also)]
+            self.out.document([_document(viewer, e, report) for e in touched])
         else:
             self._summary(entries, 0 if whole else len(landed), report, viewer)
         if report.paused is not None or report.held is not None:

@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, str]] = {
     "drop": "decide:drop",
     "retry": "decide:retry",
     "release": "release:release",
+    "rollback": "rollback:rollback",
     "pause": "decide:pause",
     "resume": "decide:resume",
     "init": "setup:init",

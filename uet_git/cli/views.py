@@ -49,6 +49,7 @@ class Viewer:
             **{"rung": entry.rung, "proved": entry.proved, "attempts": entry.attempts},
             **{"tree": entry.tree, "commit": entry.commit_id},
             **{"replaces": entry.replaces, "depends_on": entry.depends_on},
+            **{"rollback_of": entry.rollback_of, "rolled_back_by": entry.rolled_back_by},
             "waiting_for": self.waiting_for(entry),
             **{"created_at": entry.created_at, "updated_at": entry.updated_at},
             "next": self.next(entry),

@@ -20,9 +20,13 @@ PATCH_COLUMNS: Final = (
     " base_commit, created_at"
 )
 _SELECT: Final = f"SELECT {COLUMNS} FROM entries"
+_LANDED_AT: Final = "SELECT max(v.seq) FROM events v WHERE v.entry_id = entries.entry_id AND v.to_state = 'committed'"
 _JSON: Final = frozenset({"findings", "waived", "origin", "scope", "depends_on"})
 _JSON_AT: Final = tuple(i for i, name in enumerate(_COLUMNS) if name in _JSON)
 _NEW: Final = tuple(c for c in _COLUMNS if c != "seq")
+_IF_GIVEN: Final = ("series_id", "series_index", "replaces", "rollback_of")
+_ONLY_TOLD: Final = ("rolls_back", "why")
+"""What the first event says and no column holds."""
 
 
 class Move(NamedTuple):
@@ -156,9 +160,26 @@ class Entries:
     def last_landed(self, target: str, most: int) -> list[Entry]:
         """The entries that landed last on a branch, newest first; those that were rolled back since are of them."""
         return self._many(
-            "target = ? AND state IN ('committed', 'rolled_back') ORDER BY event_seq DESC LIMIT ?",
+            "target = ? AND state IN ('committed', 'rolled_back') ORDER BY CASE state WHEN 'committed' THEN event_seq"
+            f" ELSE ({_LANDED_AT}) END DESC LIMIT ?",
             (target, most),
         )
+
+    def rolling_back(self) -> list[Entry]:
+        """Entries that roll others back and are not over, oldest first."""
+        return [e for e in self.in_states((*states.OPEN_ENTRY, "quarantined")) if e.rollback_of]
+
+    def landed_by(self, run: str) -> list[Entry]:
+        """The entries that a run landed, oldest first."""
+        return self._many("landed_by_run = ? ORDER BY seq", (run,))
+
+    def series_by_prefix(self, prefix: str) -> list[str]:
+        """Up to two ids of series that begin so."""
+        rows = self._db.execute(
+            "SELECT series_id FROM series WHERE series_id >= ? AND series_id < ? ORDER BY series_id LIMIT 2",
+            (prefix, prefix + "~"),
+        )
+        return [row[0] for row in rows.fetchall()]
 
     def series(self, series_id: str) -> Series | None:
         """One series."""
@@ -243,7 +264,7 @@ class EntryWriter:
                 k: given[k]
                 for k in ("number", "revision", "patch_id", "target", "title", "identity")
             }
-            for name in ("series_id", "series_index", "replaces", "rollback_of"):
+            for name in (*_IF_GIVEN, *_ONLY_TOLD):
                 if given.get(name) is not None:
                     payload[name] = given[name]
             payload["to"] = "created"

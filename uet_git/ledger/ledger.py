@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from uet_git.host.clock import Clock
 from uet_git.ledger import connection as _connection
-from uet_git.ledger import events, gates, handmade, landings, repairs
+from uet_git.ledger import events, gates, handmade, landings, repairs, rollbacks
 from uet_git.ledger import witness as _witness
 from uet_git.ledger.connection import About
 from uet_git.ledger.entries import Entries, EntryWriter
@@ -34,6 +34,7 @@ class Writer:
         self.landings = landings.LandingWriter(db, self.chain, clock)
         self.repairs = repairs.RepairWriter(db, clock)
         self.handmade = handmade.HandmadeWriter(db, self.chain, clock)
+        self.rollbacks = rollbacks.RollbackWriter(db, self.entries)
 
     def note(
         self,
@@ -135,6 +136,10 @@ class Ledger:
         first = self.events_of(run=run_id)[:1]
         payload = json.loads(first[0].payload) if first else {}
         return int(payload.get("pid", 0)), str(payload.get("boot_id", ""))
+
+    def rolls_back(self, entry: str) -> list[str]:
+        """Ids of the entries that an entry rolls back when it lands, newest first; empty if it is no revert."""
+        return rollbacks.rolls_back(self.db, entry)
 
     def about(self) -> About:
         """How the database is kept, for `doctor`."""

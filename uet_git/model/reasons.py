@@ -89,6 +89,7 @@ _ALL: Final[tuple[Reason, ...]] = (
     Reason("apply.delete_leftover", _A, "A deleted file would leave content behind.", next=_RETRY),
     Reason("apply.already_applied", _A, "The target already contains this change.", next=_RETRY),
     Reason("apply.attempts", _Q, "The patch did not apply in three attempts.", next=_RETRY),
+    Reason("apply.changed_since", _Q, "A later change stands where it would be rolled back.", next=_RETRY),
     Reason("apply.threeway", _Q, "The patch applies only by a three-way merge.", next=_RETRY),
     Reason("policy.out_of_scope", _Q, "The patch touches files outside its scope.", True),
     Reason("policy.protected_path", _Q, "A path is protected: a person must look at its change.", True),

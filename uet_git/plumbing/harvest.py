@@ -19,7 +19,7 @@ from uet_git.plumbing.indexlock import copy_index
 from uet_git.plumbing.refs import branch_ref, merge_base, read
 
 Kind = Literal["range", "branch", "commit"]
-_DIFF = (
+DIFF = (
     "--binary",
     "--full-index",
     "--find-renames",
@@ -27,7 +27,7 @@ _DIFF = (
     "--no-textconv",
     "--no-color",
 )
-_MAIL = ("--stdout", "--no-numbered", "--no-signature", "--no-stat", *_DIFF)
+_MAIL = ("--stdout", "--no-numbered", "--no-signature", "--no-stat", *DIFF)
 _FROM = late(rb"^From ([0-9a-f]{40,64}) Mon Sep 17 00:00:00 2001\n", re.MULTILINE)
 # As patterns, not as names: git refuses an `add` that names an ignored path, even to leave it out.
 _NO_LEDGER = (":(top,exclude,glob).ledge[r]", ":(top,exclude,glob).ledge[r]/**")
@@ -122,7 +122,7 @@ def squashed(git: Git, text: str, target: str = "HEAD") -> tuple[bytes, str, str
     with tempfile.TemporaryDirectory(prefix="uet-harvest-") as folder:
         plain = aside.make(folder, git)
         diff = plain.run(
-            *(*aside.OPTIONS, "diff", *_DIFF, before, end, "--"), env=aside.environment(git)
+            *(*aside.OPTIONS, "diff", *DIFF, before, end, "--"), env=aside.environment(git)
         ).out
     asked = [end, *([f"^{start}"] if start else [])]
     titles = git.text("log", "--reverse", "--no-show-signature", "--format=* %s", *asked)
@@ -161,7 +161,7 @@ class _Snapshot:
         tree = self._run("write-tree").decode().strip()
         plain = aside.make(os.path.join(self._folder, "git"), self._git)
         diff = plain.run(
-            *(*aside.OPTIONS, "diff-tree", "-p", *_DIFF, before, tree),
+            *(*aside.OPTIONS, "diff-tree", "-p", *DIFF, before, tree),
             env=aside.environment(self._git, self._objects),
         ).out
         return Uncommitted(diff, base, nested)

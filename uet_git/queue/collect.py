@@ -10,6 +10,7 @@ from uet_git.ledger.entries import identity_of
 from uet_git.model import mail as mails
 from uet_git.model import series
 from uet_git.model.entry import Entry
+from uet_git.model.records import Finding
 from uet_git.model.settings import Settings
 from uet_git.plumbing import refs
 from uet_git.project import Project
@@ -37,6 +38,21 @@ class Part:
     known: Entry | None = None
     names_old: Entry | None = None
     offer: "Repaired | None" = None
+
+    @property
+    def waived(self) -> tuple[str, ...]:
+        """Codes of findings that a rollback waives; none for any other patch."""
+        if self.source.reverts is None:
+            return ()
+        from uet_git.queue.invert import waivable
+
+        return tuple(dict.fromkeys((*waivable(self.judged.findings), *self.source.reverts.waived)))
+
+    @property
+    def standing(self) -> list[Finding]:
+        """The findings that are not waived."""
+        waived = self.waived
+        return [f for f in self.judged.findings if f.code not in waived]
 
 
 def collect(
@@ -69,6 +85,9 @@ def _read(
         if judged.mail.is_cover and not judged.patch.changes and cover is None:
             cover = judged.mail.message.decode("utf-8", "backslashreplace")
             continue
+        reverts = sources[number].reverts
+        if reverts is not None and reverts.findings:
+            judged = judged._replace(findings=(*reverts.findings, *judged.findings))
         sha256 = hashlib.sha256(piece).hexdigest()
         deflater.add(sha256, piece)
         parts.append(Part(sources[number], number, piece, exact[number], judged, sha256))
@@ -121,8 +140,10 @@ def identify(project: Project, parts: Sequence[Part], options: Options) -> None:
     }
     target_tip = project.tip(options.target)
     for part in parts:
-        part.identity = identity_of(part.sha256, options.target, overrides)
-        if not project.has_ledger():
+        reverts = part.source.reverts
+        own = {} if reverts is None else {"rolls_back": list(reverts.originals)}
+        part.identity = identity_of(part.sha256, options.target, overrides | own)
+        if reverts is not None or not project.has_ledger():
             continue
         for entry in project.ledger.entries.by_identity(part.identity):
             if entry.state in ("dropped", "rolled_back") or (

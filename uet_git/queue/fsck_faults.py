@@ -55,6 +55,8 @@ def of_entry(entry: Entry, events: Sequence[Recorded]) -> Fault | None:
         expected |= {name: given[name] for name in ("tree", "rung", "proved") if name in given}
     landed = history.last(events, "committed")
     expected["commit_id"] = None if landed is None else landed.payload.get("commit")
+    undone = history.last(events, "rolled_back")
+    expected["rolled_back_by"] = None if undone is None else undone.payload.get("rolled_back_by")
     expected["event_seq"] = events[-1].seq
     return _compared({name: getattr(entry, name) for name in expected}, expected)
 

@@ -267,6 +267,7 @@ def committed(write: Writer, landing: Landing, states: dict[str, str], run: str)
     steps = [Attempt(m.entry_id, "land", "succeeded", None, landing.created_at, now) for m in moves]
     write.runs.add_steps(run, steps)
     write.runs.count(run, {"patches_committed": len(moves)})
+    write.rollbacks.landed([m.entry_id for m in moves], run)
     write.handmade.moved(landing.target, landing.old, landing.new)
     write.landings.close(landing, "done")
 

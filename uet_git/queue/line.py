@@ -56,8 +56,19 @@ class Drain:
             ]
             if not any(moved):
                 break
+        self._hold_rollbacks()
         self._pause_broken()
         return self.report
+
+    def _hold_rollbacks(self) -> None:
+        """A rollback that failed is set aside whole, not tried again by itself."""
+        aside = self.project.ledger.entries.by_ids(self.report.aside)
+        if any(e.rollback_of is not None for e in aside):
+            from uet_git.queue import rollback
+
+            held = rollback.hold(self.project, self.report.aside, self.run)
+            for entry in held:
+                self.report.waiting.pop(entry.entry_id, None)
 
     def _pause_broken(self) -> None:
         """Pauses the targets that fail their own gates, as nothing that was tried mended them (DESIGN 5)."""
@@ -112,8 +123,11 @@ def apply(
     *,
     wait: bool = True,
     on_wait: Callable[[Holder | None], None] | None = None,
+    kind: str = "apply",
 ) -> Report:
-    """One `uet-git apply`: a run that drains the queue, or lands what `wanted` (given the run's id) returns.
+    """One `uet-git apply`, or rollback: a run of `kind` that drains the queue, or lands what `wanted` returns.
+
+    `wanted` is given the run's id.
 
     Raises: QueueBusy (`wait` is off), TipMoving, and what git, the disk and the ledger raise; the run then failed.
     """
@@ -122,7 +136,7 @@ def apply(
     if overrides:
         process["overrides"] = overrides
     with project.ledger.write() as write:
-        run = write.runs.start("apply", project.actor, process)
+        run = write.runs.start(kind, project.actor, process)
     try:
         entries = wanted(run)
         with lock.hold(project, wait=wait, on_wait=on_wait) as held:

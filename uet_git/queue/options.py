@@ -6,8 +6,19 @@ from typing import Any, Final, NamedTuple
 
 from uet_git.model.entry import Entry
 from uet_git.model.pattern import late
+from uet_git.model.records import Finding
 
 _MADE_UP: Final = late(r"Apply [^\n]*\n?\Z")
+
+
+class Reverts(NamedTuple):
+    """What a patch rolls back: ids of landed entries, newest first; the policy's codes that are waived for it; what
+    keeps it from fitting; and why it is done."""
+
+    originals: tuple[str, ...]
+    waived: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    why: str
 
 
 class Source(NamedTuple):
@@ -17,6 +28,7 @@ class Source(NamedTuple):
     data: bytes
     base: str | None = None
     message: str | None = None
+    reverts: Reverts | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,7 +158,7 @@ class _Intake:
         bad = [
             index
             for index, part in enumerate(parts, 1)
-            if part.known is None and validate.blocking(part.judged.findings) is not None
+            if part.known is None and validate.blocking(part.standing) is not None
         ]
         return f"part {bad[0]} of the series was not taken" if bad and self.atomic else None
 
@@ -275,9 +275,9 @@ class _Intake:
             row["depends_on"] = sorted({*row["depends_on"], follows})
         self.rows.append(row)
         self.added[part.identity] = entry_id
-        findings = [*judged.findings, *self._history_findings(part, held)]
-        row["findings"] = validate.as_json(findings)
-        stopped = self._first_moves(entry_id, findings)
+        more = self._history_findings(part, held)
+        row["findings"] = validate.as_json([*judged.findings, *more])
+        stopped = self._first_moves(entry_id, [*judged.findings, *more], part)
         if part.offer is not None and self.moves[-1].to == "quarantined":
             self.moves[-1].payload["repaired"] = sha256(part.offer.diff)
             self.offers.append((entry_id, part.offer))
@@ -293,6 +293,8 @@ class _Intake:
         }
         if self.options.replaces_series is None:
             row.update(series_id=old.series_id, series_index=old.series_index)
+        if old.rollback_of is not None and not self.project.actor.startswith("agent:"):
+            row.update(_rollback(self.project.ledger.rolls_back(old.entry_id), "next revision"))
         own = {m.number for m in self.members}
         row["depends_on"] = sorted({*old.depends_on} - own | {*depends_on})
         return row
@@ -306,13 +308,18 @@ class _Intake:
             found.append(Finding(code, held))
         return found
 
-    def _first_moves(self, entry_id: str, findings: Sequence[Finding]) -> bool:
-        """created -> dropped, quarantined, or validated -> queued."""
-        code = validate.blocking(findings)
+    def _first_moves(self, entry_id: str, findings: Sequence[Finding], part: Part) -> bool:
+        """created -> dropped, quarantined, or validated -> queued; what a rollback waives is recorded."""
+        waived = list(part.waived)
+        code = validate.blocking([f for f in findings if f.code not in waived])
         marks = validate.flags(findings)
         if code is None:
-            self.moves.append(Move(entry_id, "created", "validated", {}, marks))
-            self.moves.append(Move(entry_id, "validated", "queued", {}, {}))
+            move = Move(entry_id, "created", "validated", {}, marks)
+            if waived and part.source.reverts is not None:
+                payload = {"waived": waived, "why": part.source.reverts.why}
+                columns = {**marks, "waived": waived}
+                move = Move(entry_id, "created", "validated", payload, columns, "patch_released")
+            self.moves += [move, Move(entry_id, "validated", "queued", {}, {})]
             return False
         to = "dropped" if REASONS[code].gravity == Gravity.DROPPED else "quarantined"
         detail = next((f.detail for f in findings if f.code == code), "")
@@ -358,7 +365,15 @@ class _Intake:
             "sign_off": int(options.sign_off),
         }
         row.update(options.ids)
+        reverts = part.source.reverts
+        if reverts is not None:
+            row.update(_rollback(reverts.originals, reverts.why))
         return row
+
+
+def _rollback(originals: Sequence[str], why: str) -> dict[str, Any]:
+    """What is kept of an entry that rolls others back: the newest of them in its row, all in its first event."""
+    return {"rollback_of": originals[0], "rolls_back": list(originals), "why": why}
 
 
 def _shown(name: str) -> str:
