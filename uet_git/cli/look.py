@@ -214,12 +214,19 @@ def _rows(out: Output, viewer: views.Viewer, entries: Iterable[Entry]) -> Iterat
     is_flag=True,
     help="What is needed to mend it, as Markdown: failures, what does not fit, how to hand it in again.",
 )
+@click.option(
+    "--since",
+    metavar="REV",
+    help="What differs from an older revision (1, or 12.1); a move to another base is left out.",
+)
 @output_options
-def show(entry: str, only_patch: bool, rework: bool, as_json: bool, quiet: bool) -> int:
+def show(
+    entry: str, only_patch: bool, rework: bool, since: str | None, as_json: bool, quiet: bool
+) -> int:
     """One entry: why it is where it is, its history, its gates and its diff."""
     out = Output(as_json=as_json, quiet=quiet)
-    if rework and only_patch:
-        raise click.UsageError("--rework and --patch exclude each other")
+    if only_patch + rework + (since is not None) > 1:
+        raise click.UsageError("--patch, --rework and --since exclude each other")
     with Project.open() as project:
         tie.quietly(project, look=False)
         found = arguments.chosen(project, [entry])[0]
@@ -227,6 +234,10 @@ def show(entry: str, only_patch: bool, rework: bool, as_json: bool, quiet: bool)
             from uet_git.cli import reworkview
 
             return reworkview.show(out, project, found)
+        if since is not None:
+            from uet_git.cli import sinceview
+
+            return sinceview.show(out, project, found, since)
         stored = project.ledger.entries.patch(found.patch_id)
         if only_patch and not as_json:
             patchview.raw(out, content.need(project, found).content or b"")
