@@ -24,7 +24,8 @@ from tests.builders import git, make_repo
 from uet_git.host import process, sandbox, sandbox_probe
 from uet_git.host.gate_env import gate_environment
 from uet_git.host.gate_limits import MB, GateLimits
-from uet_git.host.process import Ended, run_gate
+from uet_git.host.gate_watch import Ended
+from uet_git.host.process import run_gate
 from uet_git.host.sandbox import Box, Tier
 from uet_git.ledger import witness
 from uet_git.plumbing import fingerprint

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +78,7 @@ def test_an_entry_with_everything(ledger: Ledger) -> None:
         for name, end in (("unit", "failed"), ("unit", "passed"), ("lint", "skipped")):
             gate = write.gates.add(
                 run=run, entry=second, name=name, gate_type="unit_tests", required=True,
-                tree=ledgers.TREE, definition=asdict(GATE),
+                tree=ledgers.TREE, definition=GATE._asdict(),
             )  # fmt: skip
             write.gates.move(gate, "pending", "running")
             write.gates.move(
@@ -122,7 +121,7 @@ def test_a_gate_in_every_state(ledger: Ledger, state: str) -> None:
         run = write.runs.start("apply", "person:Test", {})
         gate = write.gates.add(
             run=run, entry=None, name="unit", gate_type="lint", required=False, tree="b" * 64,
-            definition=asdict(GATE),
+            definition=GATE._asdict(),
         )  # fmt: skip
         frm = "pending"
         if state in ("blocked", "running"):

@@ -15,7 +15,8 @@ import pytest
 from uet_git.errors import GitMissing, IoFailed
 from uet_git.host import family, process
 from uet_git.host.gate_env import gate_environment
-from uet_git.host.process import Ended, run_gate
+from uet_git.host.gate_watch import Ended
+from uet_git.host.process import run_gate
 
 linux = pytest.mark.skipif(
     not os.path.isdir("/proc/self/task"), reason="only Linux tells every descendant"

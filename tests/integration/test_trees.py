@@ -1,6 +1,5 @@
 """Candidate trees: what fits gives exactly the tree that the patch says, what does not is named file by file."""
 
-import dataclasses
 import gzip
 import json
 import os
@@ -303,7 +302,7 @@ def test_a_result_that_is_not_the_named_one_is_refused(world: World) -> None:
 
 
 def test_work_is_bounded(world: World) -> None:
-    small = Composer(world.objects, dataclasses.replace(Limits(), inflated_bytes=100))
+    small = Composer(world.objects, Limits()._replace(inflated_bytes=100))
     outcome = small.compose(
         world.base,
         world.read(world.diff(lambda repo: (repo / "a.txt").write_bytes(b"x\n" + LINES))),
@@ -313,7 +312,7 @@ def test_work_is_bounded(world: World) -> None:
     outcome = small.compose(world.base, world.read(new_file("big", "many words\n" * 20)))
     assert isinstance(outcome, Conflict)
     assert outcome.findings[0].code == "size.inflated"
-    tight = Composer(world.objects, dataclasses.replace(Limits(), work=10))
+    tight = Composer(world.objects, Limits()._replace(work=10))
     diff = world.diff(
         lambda repo: (repo / "a.txt").write_bytes(LINES.replace(b"line 20\n", b"x\n"))
     )
@@ -334,9 +333,7 @@ def edited(repo: Path) -> None:
 
 
 def tampered(world: World, made: Composed, tree: Oid) -> Composed:
-    return dataclasses.replace(
-        made, tree=tree, changes=tuple(diff_trees(world.objects, world.base, tree))
-    )
+    return made._replace(tree=tree, changes=tuple(diff_trees(world.objects, world.base, tree)))
 
 
 @pytest.mark.parametrize(
@@ -379,12 +376,10 @@ def test_a_record_that_differs_from_the_tree_is_noticed(world: World) -> None:
     made = world.made(diff)
     patch = world.read(diff)
     check = world.composer.landed_matches
-    assert check(world.base, dataclasses.replace(made, changes=made.changes[1:]), patch) is not None
+    assert check(world.base, made._replace(changes=made.changes[1:]), patch) is not None
     moved = made.placements[0]._replace(line=made.placements[0].line + 1)
     assert (
-        check(
-            world.base, dataclasses.replace(made, placements=(moved, *made.placements[1:])), patch
-        )
+        check(world.base, made._replace(placements=(moved, *made.placements[1:])), patch)
         is not None
     )
     hunk = patch.changes[0].hunks[0]
@@ -409,7 +404,7 @@ def test_git_makes_the_same_tree_in_quarantine(world: World) -> None:
     before = sorted(str(p) for p in (world.repo / ".git").rglob("*"))
     second = candidate(world.composer, world.base, world.read(diff), diff, git_only=True)
     assert isinstance(second, Composed)
-    assert second == dataclasses.replace(made, rung="git-apply")
+    assert second == made._replace(rung="git-apply")
     assert sorted(str(p) for p in (world.repo / ".git").rglob("*")) == before
     world.objects.write()
     git(world.repo, "fsck", "--strict", "--full", "--no-dangling")
@@ -424,7 +419,7 @@ def test_git_works_on_a_pending_base_and_reports_offsets(world: World) -> None:
     assert isinstance(second, Composed)
     assert isinstance(first, Composed)
     assert [p.offset for p in first.placements if p.path == b"a.txt"] == [3, 3]
-    assert dataclasses.replace(second, rung="memory") == first
+    assert second._replace(rung="memory") == first
 
 
 def test_gits_refusal_is_a_conflict_in_its_words(world: World) -> None:
@@ -480,7 +475,7 @@ def test_the_second_rung_agrees_over_generated_patches(tmp_path: Path) -> None:
             second = candidate(composer, Oid(example.onto_id), patch, example.patch, git_only=True)
             if isinstance(first, Composed):
                 assert isinstance(second, Composed), (example.seed, second)
-                assert dataclasses.replace(second, rung=first.rung) == first, example.seed
+                assert second._replace(rung=first.rung) == first, example.seed
                 compared += 1
     assert compared > 60
 
@@ -497,7 +492,7 @@ def test_every_patch_of_a_real_series_gives_upstreams_tree(
     repo = tmp_path / "r.git"
     git(tmp_path, "clone", "-q", "--bare", "-b", "base", str(folder / "base.bundle"), str(repo))
     expected = json.loads((folder / "expected.json").read_text())
-    limits = dataclasses.replace(Limits(), patch_bytes=1 << 30)
+    limits = Limits()._replace(patch_bytes=1 << 30)
     with Objects(discover(str(repo))) as objects:
         composer = Composer(objects, limits)
         base = objects.resolve("base^{tree}")

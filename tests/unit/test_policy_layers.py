@@ -1,6 +1,5 @@
 """A policy is the tightest of its layers: a deeper one never loosens, and every value knows where it comes from."""
 
-from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -36,7 +35,7 @@ def test_open_is_safety_only() -> None:
 
 
 def test_standard_wants_a_person_for_what_the_design_names() -> None:
-    changed = {k: v for k, v in asdict(STANDARD).items() if v != getattr(OPEN, k)}
+    changed = {k: v for k, v in STANDARD._asdict().items() if v != getattr(OPEN, k)}
     assert changed.pop("protected") == PROTECTED
     assert changed == {
         "preset": "standard",
@@ -48,7 +47,7 @@ def test_standard_wants_a_person_for_what_the_design_names() -> None:
 
 
 def test_strict_adds_what_the_design_names() -> None:
-    changed = {k: v for k, v in asdict(STRICT).items() if v != getattr(STANDARD, k)}
+    changed = {k: v for k, v in STRICT._asdict().items() if v != getattr(STANDARD, k)}
     assert "*.py" in changed.pop("require_tests_for")
     assert changed == {
         **{"preset": "strict", "max_lines_changed": 300, "max_files_changed": 10},
@@ -205,7 +204,7 @@ def test_a_policy_as_a_document_satisfies_its_schema(preset: str) -> None:
         "v": 1,
         "patch_policy_id": "x",
         "scope": {"level": "project"},
-        "constraints": policy.as_document(replace(BY_PRESET[preset], oscillation_window=5)),
+        "constraints": policy.as_document(BY_PRESET[preset]._replace(oscillation_window=5)),
     }
     contracts.check(document, "patch_policy.v1")
     assert document["constraints"]["forbid_touching_paths"] == []

@@ -1,7 +1,6 @@
 """Every rule of a policy finds what it is for, with code and path, and nothing else; levels decide what comes of it."""
 
 import time
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -168,7 +167,7 @@ def test_levels() -> None:
 def test_safety_that_a_policy_refuses(code: str, field: str) -> None:
     findings = [Finding(code, "", b"x")]
     assert policy_rules.refused_safety(Policy(), findings) == []
-    refused = policy_rules.refused_safety(replace(Policy(), **{field: "refuse"}), findings)
+    refused = policy_rules.refused_safety(Policy()._replace(**{field: "refuse"}), findings)
     assert refused == [Finding("policy.refused", code, b"x")]
 
 

@@ -12,7 +12,7 @@ from uet_git.model.reasons import REASONS, next_command
 from uet_git.model.records import Finding
 from uet_git.model.waivers import can_waive
 from uet_git.project import Project
-from uet_git.queue import handmade, trust
+from uet_git.queue import handmade
 
 REWORKS: Final = 20
 """Entries of one call that say what is needed to mend them."""
@@ -89,6 +89,8 @@ class Viewer:
     def untrusted(self, target: str) -> Finding | None:
         """Why the gates of a branch would not run now; None if they would, or its `uet.toml` cannot be read."""
         if target not in self._untrusted:
+            from uet_git.queue import trust
+
             project = self.project
             self._untrusted[target] = None
             with suppress(UetError):
@@ -133,7 +135,9 @@ class Viewer:
 
     def helps(self, entry: Entry, code: str | None) -> list[str]:
         """The command that helps with an entry that waits for this reason; empty if nothing is to be done."""
-        if code == trust.CODE:
+        if code == "gate.untrusted":
+            from uet_git.queue import trust
+
             return list(trust.next_command(self.project, entry.target))
         return next_command(code, entry.number)
 

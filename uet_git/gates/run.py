@@ -5,13 +5,13 @@ Nothing here reads a repository: the caller makes the folder, and keeps the resu
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Final, NamedTuple
 
 from uet_git.host.clock import Clock
 from uet_git.host.files import os_errors
 from uet_git.host.gate_env import gate_environment
-from uet_git.host.process import Ended, run_gate
+from uet_git.host.gate_watch import Ended
+from uet_git.host.process import run_gate
 from uet_git.host.sandbox import Box
 from uet_git.model import globs
 from uet_git.model.records import Gate, GateResult, Tested
@@ -177,8 +177,8 @@ def _with_reports(gate: Gate, result: GateResult, reports: _Reports) -> GateResu
     except junit.UnreadableReportError as exc:
         said = f"{reading} {exc}"
         detail = said if result.state == "passed" else f"{result.detail}; {said}"
-        return replace(result, state="failed", detail=detail)
+        return result._replace(state="failed", detail=detail)
     state, detail, met = criteria.decide(
         gate, result.state, result.detail, result.exit_code, tested
     )
-    return replace(result, state=state, detail=detail, tests=tested, criteria_met=met)
+    return result._replace(state=state, detail=detail, tests=tested, criteria_met=met)

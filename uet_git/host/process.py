@@ -11,15 +11,15 @@ import time
 import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import IO, Final, NamedTuple
+from typing import IO, TYPE_CHECKING, Final, NamedTuple
 
 from uet_git.errors import GitMissing, IoFailed
 from uet_git.host.family import Family, adopt_orphans, starting
 from uet_git.host.files import os_errors
-from uet_git.host.gate_watch import Ended as Ended
-from uet_git.host.gate_watch import Watched
-from uet_git.host.sandbox import Box, Tier
-from uet_git.host.spool import Opening, Spool
+
+if TYPE_CHECKING:
+    from uet_git.host.gate_watch import Ended
+    from uet_git.host.sandbox import Box
 
 _KEPT_GIT = frozenset(
     {
@@ -188,9 +188,9 @@ def run_gate(
     log_path: str,
     cap_bytes: int = 4 * 1024 * 1024,
     keep_fds: Sequence[int] = (),
-    box: Box | None = None,
+    box: "Box | None" = None,
     stop_fd: int | None = None,
-) -> Ended:
+) -> "Ended":
     """Runs argv, or a str with `sh -c`, and whatever it starts; all of it is gone afterwards.
 
     With a `box` it runs in that, with its limits: a box that cannot be made is like a program that
@@ -199,6 +199,10 @@ def run_gate(
     with the first process, not with the pipe: who keeps it open does not hold us. On timeout, or once
     `stop_fd` can be read, TERM, 2 s later KILL. Raises: DiskFull, IoFailed (the log cannot be made).
     """
+    from uet_git.host.gate_watch import Ended, Watched
+    from uet_git.host.sandbox import Tier
+    from uet_git.host.spool import Opening, Spool
+
     marker = f"UET_GATE={os.getpid()}-{time.monotonic_ns():x}"
     full = {**env, **dict([marker.split("=")])}
     command = ["/bin/sh", "-c", argv] if isinstance(argv, str) else list(argv)

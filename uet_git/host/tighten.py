@@ -6,7 +6,6 @@ caps the timeout of every gate. Variables outside these tables belong to others 
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from uet_git.errors import LooserThanBase, UsageError
@@ -110,13 +109,13 @@ def _applied(settings: Settings, name: str, value: Any, said: str) -> Settings:
     if name in _TOP:
         return _held(settings, name, value, said)
     if name == "gates.timeout":
-        return replace(settings, gates=_capped(settings, value, said))
+        return settings._replace(gates=_capped(settings, value, said))
     if table == "policy":
         return _with_rule(settings, key, value, said)
     part = settings.limits if table == "limits" else settings.queue
     value = _lower(name, getattr(part, key), value, said)
-    changed: Any = replace(part, **{key: value})
-    return replace(settings, **{table: changed})
+    changed: Any = part._replace(**{key: value})
+    return settings._replace(**{table: changed})
 
 
 def _held(settings: Settings, name: str, value: Any, said: str) -> Settings:
@@ -126,7 +125,7 @@ def _held(settings: Settings, name: str, value: Any, said: str) -> Settings:
     if value != present and not safer:
         raise _looser(name, present, value, said)
     changed: Any = {name: value}
-    return replace(settings, **changed)
+    return settings._replace(**changed)
 
 
 def _with_rule(settings: Settings, key: str, value: Any, said: str) -> Settings:
@@ -139,9 +138,9 @@ def _with_rule(settings: Settings, key: str, value: Any, said: str) -> Settings:
         value = tuple(dict.fromkeys((*before, *value)))
     marks = tuple(sorted({**dict(settings.said), key: said}.items()))
     if key == "preset":
-        return replace(settings, preset=value, names_preset=True, said=marks)
+        return settings._replace(preset=value, names_preset=True, said=marks)
     rules = {**dict(settings.policy), key: value}
-    return replace(settings, policy=tuple(sorted(rules.items())), said=marks)
+    return settings._replace(policy=tuple(sorted(rules.items())), said=marks)
 
 
 def _capped(settings: Settings, value: float, said: str) -> tuple[Any, ...]:
@@ -149,7 +148,7 @@ def _capped(settings: Settings, value: float, said: str) -> tuple[Any, ...]:
     if settings.gates:
         longest = max(g.timeout for g in settings.gates)
         _lower("gates.timeout", longest, value, said)
-    return tuple(replace(g, timeout=min(g.timeout, value)) for g in settings.gates)
+    return tuple(g._replace(timeout=min(g.timeout, value)) for g in settings.gates)
 
 
 def _lower(name: str, present: Any, value: Any, said: str) -> Any:

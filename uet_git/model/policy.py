@@ -5,7 +5,6 @@ can only tighten what stands above it. `DOCUMENT` has the names that the fields 
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final, NamedTuple
 
 from uet_git.errors import LooserThanBase
@@ -17,8 +16,7 @@ PRESETS: Final = ("open", "standard", "strict")
 THRESHOLD: Final = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """The rules in force. None: no limit. Lists are path patterns, texts beside `preset` are levels.
 
     `max_lines_changed` counts added and removed lines; `oscillation_window` landed patches,
@@ -52,11 +50,11 @@ class Policy:
     @property
     def is_idle(self) -> bool:
         """Whether it has no rule beside those of safety, which hold without any policy."""
-        return replace(self, preset="open") == _OPEN
+        return self._replace(preset="open") == _OPEN
 
 
 _OPEN: Final = Policy()
-FIELDS: Final = tuple(f.name for f in fields(Policy))
+FIELDS: Final = Policy._fields
 _STANDARD: Final = Policy(
     preset="standard",
     protected=PROTECTED,
@@ -68,8 +66,7 @@ _STANDARD: Final = Policy(
     edited_tests="note",
     lockfiles="note",
 )
-_STRICT: Final = replace(
-    _STANDARD,
+_STRICT: Final = _STANDARD._replace(
     preset="strict",
     max_files_changed=10,
     max_lines_changed=300,
@@ -136,14 +133,14 @@ def effective(layers: Iterable[Layer]) -> Effective:
 
     Raises: LooserThanBase naming both values and both layers.
     """
-    values: dict[str, Any] = asdict(_OPEN)
+    values: dict[str, Any] = _OPEN._asdict()
     sources: dict[str, tuple[Source, ...]] = dict.fromkeys(FIELDS, (_BUILT_IN,))
     for layer in layers:
         rules = dict(layer.rules)
         preset = rules.pop("preset", None)
         if preset is not None and _allowed("preset", preset, values, sources, layer):
             source = Source(layer.level, layer.place("preset"), preset)
-            for key, value in asdict(BY_PRESET[preset]).items():
+            for key, value in BY_PRESET[preset]._asdict().items():
                 _lay(key, value, values, sources, source)
             sources["preset"] = (Source(layer.level, layer.place("preset")),)
         for key, value in rules.items():
@@ -207,7 +204,7 @@ def shown(value: Any) -> str:
 def as_document(policy: Policy) -> dict[str, Any]:
     """The `constraints` of a patch_policy document; what has no limit is left out."""
     found: dict[str, Any] = {"allowed_formats": ["unified_diff"], "patch_required": True}
-    for key, value in asdict(policy).items():
+    for key, value in policy._asdict().items():
         if value is not None:
             found[DOCUMENT.get(key, key)] = list(value) if isinstance(value, tuple) else value
     return found

@@ -4,9 +4,8 @@ The class decides the state that a finding leads to; an entry's `reason` is its 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 
 class Gravity(IntEnum):
@@ -18,8 +17,7 @@ class Gravity(IntEnum):
     DROPPED = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(NamedTuple):
     """One reason code. `next` is argv; `{n}` stands for the entry's number."""
 
     code: str

@@ -3,7 +3,6 @@
 Paths, patch text and gate output are bytes everywhere; object ids are lower-case hex strings.
 """
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple, NewType
 
 Oid = NewType("Oid", str)
@@ -76,8 +75,7 @@ class FileChange(NamedTuple):
         return path
 
 
-@dataclass(frozen=True, slots=True)
-class Patch:
+class Patch(NamedTuple):
     """A strictly read patch. `findings` are notes and repairs; a refused patch has no changes."""
 
     changes: tuple[FileChange, ...]
@@ -141,8 +139,7 @@ class Placement(NamedTuple):
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Composed:
+class Composed(NamedTuple):
     """A candidate tree. `proved` counts files whose result id equals the patch's `index` line. `rung` says how."""
 
     tree: Oid
@@ -152,15 +149,13 @@ class Composed:
     rung: str
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
+class Conflict(NamedTuple):
     """The patch does not fit that tree."""
 
     findings: tuple[Finding, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Gate:
+class Gate(NamedTuple):
     """One gate as declared in `uet.toml`. Times in seconds. `run` is argv, or one string for `shell`."""
 
     name: str
@@ -220,8 +215,7 @@ class Cached(NamedTuple):
     at: str
 
 
-@dataclass(frozen=True, slots=True)
-class GateResult:
+class GateResult(NamedTuple):
     """How one gate ended on one tree. `state` is a GateState; `output` is the capped log file's path.
 
     `gate_id` names its row, `tier` the sandbox that it ran in. `flaky` names the tests (or the gate, without a

@@ -1,14 +1,13 @@
 """Frozen settings, every field with its unit and default (DESIGN 7.1, 13)."""
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from uet_git.model.records import Gate
 
 MB = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """Caps on one patch, checked before anything expensive."""
 
     patch_bytes: int = 5 * MB
@@ -22,15 +21,13 @@ class Limits:
     path_depth: int = 64
 
 
-@dataclass(frozen=True, slots=True)
-class CommitSettings:
+class CommitSettings(NamedTuple):
     """How landed commits look."""
 
     trailer: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class QueueSettings:
+class QueueSettings(NamedTuple):
     """How the line runs. `batch` counts patches that share one landing when there are no gates."""
 
     batch: int = 512
@@ -38,13 +35,12 @@ class QueueSettings:
     drain_on: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """The effective settings of one target: its tip's `uet.toml`, tightened by flags and UET_* variables."""
 
-    limits: Limits = field(default_factory=Limits)
-    commit: CommitSettings = field(default_factory=CommitSettings)
-    queue: QueueSettings = field(default_factory=QueueSettings)
+    limits: Limits = Limits()
+    commit: CommitSettings = CommitSettings()
+    queue: QueueSettings = QueueSettings()
     gates: tuple[Gate, ...] = ()
     preset: str = "open"
     policy: tuple[tuple[str, object], ...] = ()  # what [policy] names beside the preset, by key

@@ -6,7 +6,6 @@ A value at its default is left out, so a newer uet-git that knows more keys asks
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import MISSING, fields
 from typing import Any, Final
 
 from uet_git.model import display
@@ -23,7 +22,7 @@ def definitions(settings: Settings) -> dict[str, Any]:
     around = _unlike_default(settings, _AROUND)
     if settings.queue.drain_on:
         around["drain_on"] = list(settings.queue.drain_on)
-    names = [f.name for f in fields(Gate)]
+    names = Gate._fields
     gates = [_unlike_default(gate, names) for gate in settings.gates]
     return {"v": _VERSION, **around, "gates": gates}
 
@@ -53,9 +52,9 @@ def lines(settings: Settings) -> Iterator[str]:
 
 def _unlike_default(record: Gate | Settings, names: Iterable[str]) -> dict[str, Any]:
     """The named fields that are not at their default, or have none."""
-    defaults = {f.name: f.default for f in fields(record)}
+    defaults = record._field_defaults
     values = {name: getattr(record, name) for name in names}
-    return {n: _plain(v) for n, v in values.items() if defaults[n] is MISSING or v != defaults[n]}
+    return {n: _plain(v) for n, v in values.items() if n not in defaults or v != defaults[n]}
 
 
 def _plain(value: Any) -> Any:

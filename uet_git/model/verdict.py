@@ -7,7 +7,6 @@ be what a test reads. A gate that declares `inputs` sees only those files, and i
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any, Final
 
 from uet_git.model.records import Gate
@@ -31,7 +30,7 @@ def verdict_key(
     `facts` are what else it sees of the machine: its program, the versions that it names, what is linked. `changed`
     are the paths that it is told, for a gate that asks for them.
     """
-    definition = {k: v for k, v in asdict(gate).items() if k not in _WHERE}
+    definition = {k: v for k, v in gate._asdict().items() if k not in _WHERE}
     question: dict[str, Any] = {
         **{"v": _VERSION, "tree": tree, "gate": definition, "env": dict(env), "tier": tier},
         **{"facts": list(facts)},

@@ -5,7 +5,6 @@ attributes file of the user's can change them. It never writes into the reposito
 """
 
 import os
-from dataclasses import replace
 
 from uet_git.plumbing.git import Git
 
@@ -26,7 +25,7 @@ def make(folder: str, git: Git, top: str | None = None, branch: str = "refs/head
     link = os.path.join(folder, "shallow")
     if os.path.exists(shallow) and not os.path.lexists(link):
         os.symlink(shallow, link)
-    return replace(git, git_dir=folder, common_dir=folder, top=top)
+    return Git(git.program, folder, folder, top, git.object_format)
 
 
 def environment(git: Git, written: str | None = None) -> dict[str, str]:

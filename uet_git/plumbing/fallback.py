@@ -8,7 +8,6 @@ What git makes passes the same check (landed.py) or does not land.
 import os
 import re
 import shutil
-import tempfile
 import zlib
 from collections.abc import Iterator
 from typing import Final
@@ -62,6 +61,8 @@ def apply_with_git(
     objects: Objects, base_tree: Oid, patch: Patch, diff: bytes
 ) -> Composed | Conflict:
     """What `git apply --cached` makes of the patch; new objects become pending. Raises: IoFailed, GitFailed."""
+    import tempfile
+
     folder = tempfile.mkdtemp(prefix="uet-")
     try:
         store = os.path.join(folder, "objects")

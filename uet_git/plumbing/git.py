@@ -8,7 +8,6 @@ import os
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import IO, Any, NamedTuple
 
@@ -49,7 +48,6 @@ _LAYOUT = late(
 _BRANCH = "refs/heads/"
 
 
-@dataclass(frozen=True)
 class Git:
     """One repository as seen from one folder.
 
@@ -57,11 +55,14 @@ class Git:
     a bare repository. All are absolute. `object_format` is `sha1` or `sha256`.
     """
 
-    program: str
-    git_dir: str
-    common_dir: str
-    top: str | None
-    object_format: str
+    def __init__(
+        self, program: str, git_dir: str, common_dir: str, top: str | None, object_format: str
+    ) -> None:
+        self.program = program
+        self.git_dir = git_dir
+        self.common_dir = common_dir
+        self.top = top
+        self.object_format = object_format
 
     @property
     def hex_length(self) -> int:

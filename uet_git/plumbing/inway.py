@@ -7,19 +7,18 @@
 import os
 import stat
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
 
 from uet_git.model.records import GITLINK, TreeChange
 
 
-@dataclass
 class OnDisk:
     """What stands out. `blocked`: untracked things where a path must go; `standing`: paths to be added that exist
     already (in the way unless the user staged them); `missing`: changed files that are not on disk."""
 
-    blocked: list[bytes] = field(default_factory=list)
-    standing: list[bytes] = field(default_factory=list)
-    missing: list[bytes] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.blocked: list[bytes] = []
+        self.standing: list[bytes] = []
+        self.missing: list[bytes] = []
 
 
 def look(top: str, changes: Collection[TreeChange]) -> OnDisk:

@@ -7,7 +7,6 @@ PATH_MAX). Here every folder is first moved up to the top, so no path is ever mo
 import contextlib
 import os
 import stat
-import tempfile
 from collections.abc import Sequence
 
 from uet_git.model import globs
@@ -22,6 +21,8 @@ def remove_tree(path: str) -> None:
     if not stat.S_ISDIR(mode):
         os.unlink(path)
         return
+    import tempfile
+
     grave = tempfile.mkdtemp(prefix=".uet-gone-", dir=os.path.dirname(path))
     pending = [_move(path, grave, 0)]
     count = 1

@@ -6,7 +6,7 @@ A branch is also held while a rebase or a bisect that will come back to it is un
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from uet_git.plumbing.git import Git
 
@@ -24,8 +24,7 @@ _MARKS = (
 _PSEUDO_REFS = frozenset({"CHERRY_PICK_HEAD", "REVERT_HEAD"})
 
 
-@dataclass(frozen=True)
-class WorkTree:
+class WorkTree(NamedTuple):
     """One work tree. `git` is the repository as seen from it, `branch` the full ref its HEAD names (None: detached).
 
     `held` are the branches that an unfinished rebase or bisect will come back to. `away` is set when its folder is
@@ -133,7 +132,7 @@ def _listed(git: Git) -> Iterator[WorkTree]:
         if not there and b"locked" not in keys:
             continue
         branch = os.fsdecode(keys[b"branch"]) if b"branch" in keys else None
-        own = replace(git, git_dir=git_dir, top=path)
+        own = Git(git.program, git_dir, git.common_dir, path, git.object_format)
         yield WorkTree(own, branch, tuple(_held(git_dir)), away=not there)
 
 

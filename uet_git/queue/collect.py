@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from uet_git.host import beside
@@ -24,20 +23,22 @@ if TYPE_CHECKING:
 _GIT_MBOX: Final = b" Mon Sep 17 00:00:00 2001\n"
 
 
-@dataclass(slots=True)
 class Part:
     """One mail or diff of the call on its way into the ledger."""
 
-    source: Source
-    file: int
-    piece: bytes
-    exact: bool
-    judged: Judgement
-    sha256: str
-    identity: str = ""
-    known: Entry | None = None
-    names_old: Entry | None = None
-    offer: "Repaired | None" = None
+    def __init__(
+        self, source: Source, file: int, piece: bytes, exact: bool, judged: Judgement, sha256: str
+    ) -> None:
+        self.source = source
+        self.file = file
+        self.piece = piece
+        self.exact = exact
+        self.judged = judged
+        self.sha256 = sha256
+        self.identity = ""
+        self.known: Entry | None = None
+        self.names_old: Entry | None = None
+        self.offer: Repaired | None = None
 
     @property
     def waived(self) -> tuple[str, ...]:

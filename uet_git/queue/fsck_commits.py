@@ -22,7 +22,7 @@ from uet_git.queue.commit import landed_message
 from uet_git.queue.problem import Problems
 
 _NO_LIMIT: Final = 1 << 60
-_UNBOUND: Final = Limits(*[_NO_LIMIT] * len(Limits.__slots__))  # it was judged when it came in
+_UNBOUND: Final = Limits(*[_NO_LIMIT] * len(Limits._fields))  # it was judged when it came in
 
 
 class Place(NamedTuple):

@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from uet_git.errors import ConfigError, NotTrusted, RepositoryTampered, UsageError
 from uet_git.host import config, files
@@ -113,7 +113,7 @@ def ask(
     check_trust(project, asked.target, asked.settings)
     gates = asked.gates
     if asked.uncommitted:  # tried, not taken for a verdict
-        gates = tuple(replace(g, cache=False) for g in gates)
+        gates = tuple(g._replace(cache=False) for g in gates)
     process = {"pid": os.getpid(), "boot_id": files.boot_id()}
     with project.ledger.write() as write:
         run = write.runs.start(KIND, project.actor, process, trigger_ref=TRIGGER)

@@ -6,7 +6,7 @@ scratch tree of its own: what a formatter writes is in no other gate's way, and 
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from uet_git.errors import RepositoryTampered, UetError
@@ -179,7 +179,7 @@ class _Judging:
                     self._move(attempt, "blocked", detail=blocked.detail if blocked else None)
                 if blocked is not None:
                     self._move(attempt, "skipped")
-                    self._end(attempt, replace(blocked, tree=self._tree))
+                    self._end(attempt, blocked._replace(tree=self._tree))
                 continue
             if attempt.state == "blocked":
                 self._move(attempt, "pending")
@@ -235,7 +235,7 @@ class _Judging:
                     attempt.gate_id = write.gates.add(
                         run=self._owner.run_id, entry=self._entry, name=gate.name,
                         gate_type=gate.kind, required=gate.required, tree=self._tree,
-                        definition=asdict(gate), purpose=self._purpose, verdict_key=attempt.key,
+                        definition=gate._asdict(), purpose=self._purpose, verdict_key=attempt.key,
                     )  # fmt: skip
                 for attempt, frm, to, columns in self._moves:
                     write.gates.move(attempt.gate_id, frm, to, **columns)
@@ -254,8 +254,8 @@ class _Judging:
             if refused:
                 del self._starting[0]
                 result = GateResult(gate.name, "error", None, 0.0, "", False, refused, self._tree)
-                self._ended(attempt, replace(result, gate_id=attempt.gate_id))
-                self._end(attempt, replace(result, gate_id=attempt.gate_id))
+                self._ended(attempt, result._replace(gate_id=attempt.gate_id))
+                self._end(attempt, result._replace(gate_id=attempt.gate_id))
                 continue
             if self._owner.target and self._guard is None:
                 self._guard = Guard(self._project, self._owner.target, slots.tier)
@@ -284,18 +284,18 @@ class _Judging:
             if finished.result is None:
                 assert finished.error is not None
                 raise finished.error
-            result = replace(finished.result, gate_id=finished.attempt)
+            result = finished.result._replace(gate_id=finished.attempt)
             if attempt.gate.fixes and result.state in ("passed", "failed"):
                 result = self._with_fix(attempt, slot, result)
         changed = self._guard.differences() if self._guard is not None else []
         if changed:
             detail = f"while {_names([attempt, *(a for a, _ in self._running.values())])} ran: "
             detail += "; ".join(changed[:3])
-            self._ended(attempt, replace(result, state="error", detail=detail))
+            self._ended(attempt, result._replace(state="error", detail=detail))
             raise RepositoryTampered(detail)
         again = result.state in _FAILED and attempt.tries < attempt.gate.retries
         if result.state == "passed" and attempt.failed_first:
-            result = replace(result, flaky=attempt.failed_first, detail=_flaky(result, attempt))
+            result = result._replace(flaky=attempt.failed_first, detail=_flaky(result, attempt))
         self._ended(attempt, result)
         if again:
             self._told.append(result)
@@ -317,7 +317,7 @@ class _Judging:
         changed = "1 file" if count == 1 else f"{count} files"
         said = f"it would change {changed}: uet-git gate fix {attempt.gate.name}"
         detail = said if result.state == "passed" else f"{result.detail}; {said}"
-        return replace(result, state="failed", fix=path, detail=detail)
+        return result._replace(state="failed", fix=path, detail=detail)
 
     def _ended(self, attempt: _Attempt, result: GateResult) -> None:
         if result.state != "passed":

@@ -8,7 +8,6 @@
 import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from uet_git.errors import GitLocked, UetError
@@ -29,18 +28,18 @@ from uet_git.queue.pending import Pending
 from uet_git.queue.stage import Staged
 
 
-@dataclass(slots=True)
 class Candidate:
     """A staged entry with its commit. `state` is the entry's state in the ledger; `pinned` whether a ref holds it.
 
     Times are UTC; `steps` are the attempts that are over and not yet written.
     """
 
-    staged: Staged
-    commit: Oid
-    state: str
-    started_at: str
-    pinned: bool = False
+    def __init__(self, staged: Staged, commit: Oid, state: str, started_at: str) -> None:
+        self.staged = staged
+        self.commit = commit
+        self.state = state
+        self.started_at = started_at
+        self.pinned = False
 
     @property
     def entry(self) -> Entry:

@@ -1,7 +1,6 @@
 """What a person or an agent may say beside a patch (DESIGN 4)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from uet_git.model.entry import Entry
@@ -31,8 +30,7 @@ class Source(NamedTuple):
     reverts: Reverts | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """How patches are taken in. `target` is a full ref name, `priority` 0 (low) to 3 (critical).
 
     `scope` and `create` are the paths that it may touch (empty: any) and make, `forbidden` those that it leaves alone.
@@ -55,7 +53,7 @@ class Options:
     replaces_series: int | None = None
     allow_behind: bool = False
     sign_off: bool = False
-    ids: dict[str, str] = field(default_factory=dict)
+    ids: Mapping[str, str] = {}
 
     @property
     def whole_scope(self) -> dict[str, list[str]] | None:

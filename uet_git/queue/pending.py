@@ -1,7 +1,6 @@
 """Moves and step attempts that wait for the next transaction."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from uet_git.ledger.entries import Entries, Move
@@ -16,15 +15,15 @@ if TYPE_CHECKING:
     from uet_git.model.repair import Repaired
 
 
-@dataclass(slots=True)
 class Pending:
     """What a walk decided and has not written yet. `gone` are entries whose followers must be held."""
 
-    moves: list[Move] = field(default_factory=list)
-    steps: list[Attempt] = field(default_factory=list)
-    gone: list[Entry] = field(default_factory=list)
-    told: list[tuple[Entry, str, str, str]] = field(default_factory=list)
-    offers: list[tuple[str, "Repaired"]] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.moves: list[Move] = []
+        self.steps: list[Attempt] = []
+        self.gone: list[Entry] = []
+        self.told: list[tuple[Entry, str, str, str]] = []
+        self.offers: list[tuple[str, Repaired]] = []
 
     def __bool__(self) -> bool:
         return bool(self.moves or self.steps)

@@ -1,6 +1,5 @@
 """What a drain tells while it works, and what it leaves behind. The command line listens; tests listen too."""
 
-from dataclasses import dataclass, field
 from typing import Final
 
 from uet_git.model.entry import Entry
@@ -49,7 +48,6 @@ class GateListener:
         """Some time went by while gates run; about ten times a second."""
 
 
-@dataclass(slots=True)
 class Report:
     """What a drain did. `tried` and `waiting` hold entry ids; `waiting` maps to (code, detail).
 
@@ -57,14 +55,15 @@ class Report:
     `broken` are entries that wait as their target fails their gates itself: by target, id to detail.
     """
 
-    tried: dict[str, None] = field(default_factory=dict)
-    landed: list[str] = field(default_factory=list)
-    aside: list[str] = field(default_factory=list)
-    waiting: dict[str, tuple[str, str]] = field(default_factory=dict)
-    paused: str | None = None
-    held: str | None = None
-    broken: dict[str, dict[str, str]] = field(default_factory=dict)
-    run: str | None = None
+    def __init__(self, run: str | None = None) -> None:
+        self.tried: dict[str, None] = {}
+        self.landed: list[str] = []
+        self.aside: list[str] = []
+        self.waiting: dict[str, tuple[str, str]] = {}
+        self.paused: str | None = None
+        self.held: str | None = None
+        self.broken: dict[str, dict[str, str]] = {}
+        self.run = run
 
     def hold(self, code: str) -> None:
         """A target stands still for this reason; a pause that was not a person's wish holds the queue."""

@@ -1,9 +1,8 @@
 """stage: composes an entry's patch on a tree and judges what would really change (DESIGN 7, 8)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from uet_git.model import mail, paths
 from uet_git.model.entry import Entry
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
     from uet_git.queue.judge import Judge
 
 
-@dataclass(frozen=True, slots=True)
-class Staged:
+class Staged(NamedTuple):
     """An entry's patch composed on the tree `base`; `mark` is the object store's candidate number.
 
     `notes` are findings that stop nothing. Where not `compared`, somebody has yet to show that it lands as submitted.
@@ -37,8 +35,7 @@ class Staged:
     compared: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class NotStaged:
+class NotStaged(NamedTuple):
     """Why it could not be staged; `gravity` says where the entry goes. `offer` is a repaired reading that fits."""
 
     entry: Entry

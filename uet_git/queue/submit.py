@@ -1,7 +1,6 @@
 """submit: takes patches in. Each is judged, recorded and queued or set aside, all in one transaction (DESIGN 4)."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from uet_git.errors import NotFound, UsageError
@@ -382,4 +381,4 @@ def _shown(name: str) -> str:
 
 def with_target(options: Options, target: str) -> Options:
     """The same options for another target."""
-    return replace(options, target=target)
+    return options._replace(target=target)

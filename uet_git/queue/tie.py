@@ -7,7 +7,6 @@ end, `audit` before it looks, and a reading command if a hook left something.
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from uet_git.errors import MissingObject, StaleMove, UetError
@@ -34,20 +33,19 @@ class Range(NamedTuple):
     commits: list[str]
 
 
-@dataclass(slots=True)
 class _Work:
     """What is to be written."""
 
-    position: str
-    is_first: bool = False
-    reports: dict[str, Report] = field(default_factory=dict)
-    hits: list[Hit] = field(default_factory=list)
-    rewritten: list[Rewritten] = field(default_factory=list)
-    ranges: list[Range] = field(default_factory=list)
-    still: list[Range] = field(default_factory=list)
-    """Branches that moved to commits that were seen before."""
-    open_: list[HookEntry] = field(default_factory=list)
-    facts: dict[str, CommitFacts] = field(default_factory=dict)
+    def __init__(self, position: str, open_: list[HookEntry]) -> None:
+        self.position = position
+        self.is_first = False
+        self.reports: dict[str, Report] = {}
+        self.hits: list[Hit] = []
+        self.rewritten: list[Rewritten] = []
+        self.ranges: list[Range] = []
+        self.still: list[Range] = []  # branches that moved to commits that were seen before
+        self.open_ = open_
+        self.facts: dict[str, CommitFacts] = {}
 
 
 def up(project: Project, *, look: bool = True) -> None:
@@ -64,7 +62,7 @@ def up(project: Project, *, look: bool = True) -> None:
     open_ = ledger.handmade.open_entries()
     if not (look or found.lines or any(map(is_over, open_))):
         return
-    work = _Work(found.position, open_=open_)
+    work = _Work(found.position, open_)
     _sort(project, work, journal.read(found.lines))
     _look_at_branches(project, work)
     _read_commits(project, work)

@@ -1,7 +1,6 @@
 """verify: runs the target's gates on exactly the tree that would land (DESIGN 9, P5, P6)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -58,7 +57,7 @@ class _Told(GateListener):
     def ended(self, result: GateResult) -> None:
         """A gate ended."""
         if self.entry is not None:
-            self._listener.gate_ended(self.entry, replace(result, gate=result.gate + self.where))
+            self._listener.gate_ended(self.entry, result._replace(gate=result.gate + self.where))
 
     def tick(self) -> None:
         """Time goes by."""
@@ -166,7 +165,7 @@ class Verifier:
         """The gate's verdict on the tip: kept for each tip and gate."""
         key = tip, gate.name
         if key not in self._base:
-            gate = replace(gate, paths=(), needs=())
+            gate = gate._replace(paths=(), needs=())
             found = self._judging.known(tip, gate, paths)
             if found is None:
                 self._told.where = " on the target itself"
