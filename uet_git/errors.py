@@ -202,6 +202,7 @@ class BackupUnusable(UetError):
     """That file cannot become this repository's ledger; nothing was changed."""
 
     code = "ledger.backup_unusable"
+    exit_code = 2
     default_next = ("uet-git", "restore", "--help")
 
 

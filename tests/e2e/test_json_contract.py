@@ -53,6 +53,7 @@ CALLS: dict[str, list[tuple[tuple[str, ...], str]]] = {
     "completion": [(("completion", "bash"), "completion.v1")],
     "demo": [],  # it makes a repository of its own: see test_demo.py
     "fsck": [(("fsck",), "fsck.v1")],
+    "export": [(("export", "../e.jsonl"), "export.v1"), (("export", "--patches", "../e.jsonl"), "export.v1")],
     "backup": [(("backup", "../b.db"), "backup.v1"), (("backup", "../b.db", "--dry-run"), "backup.v1")],
     "restore": [],  # it wants a backup: see test_backup.py
     "redact": [(("redact", "4", "--reason", ESCAPE), "redact.v1"), (("redact", "1-3", "--reason", "x", "--dry-run"), "redact.v1")],
@@ -96,6 +97,12 @@ WRONG: tuple[tuple[str, ...], ...] = (
     ("release", "3", "--reason", "x"),
     ("release", "5"),
     ("redact", "1"),
+    ("export",),
+    ("fsck", "--from", "../new.patch"),
+    ("fsck", "--from", "../missing"),
+    ("fsck", "--head", "0"),
+    ("backup", "../no/such/folder"),
+    ("restore", "../new.patch"),
     ("redact", "99", "--reason", "x"),
     ("rollback", "4", "--reason", "x"),
     ("rollback", "1"),

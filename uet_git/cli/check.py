@@ -14,13 +14,23 @@ from uet_git.queue.problem import DAMAGE, Problem
 
 @click.command(name="fsck")
 @click.option("--quick", is_flag=True, help="Do not compare each landed commit with its patch.")
+@click.option(
+    "--from", "export", metavar="FILE", help="Check an export instead, anywhere; - is stdin."
+)
+@click.option("--head", metavar="HASH", help="With --from: the hash that its last event must have.")
 @output_options
-def fsck(quick: bool, as_json: bool, quiet: bool) -> int:
+def fsck(quick: bool, export: str | None, head: str | None, as_json: bool, quiet: bool) -> int:
     """Check the ledger: its file, its event chain and anchor, its rows, and the commits that it names.
 
     Exit 0 if nothing is damaged; what is only worth knowing is printed as a note.
     """
     out = Output(as_json=as_json, quiet=quiet)
+    if export is not None:
+        if quick:
+            raise click.UsageError("--from and --quick exclude each other")
+        return _check_export(out, export, head)
+    if head is not None:
+        raise click.UsageError("--head goes with --from")
     with Project.open() as project:
         found = checking.check(project, full=not quick)
         damage = [p for p in found if p.severity == DAMAGE]
@@ -33,16 +43,34 @@ def fsck(quick: bool, as_json: bool, quiet: bool) -> int:
     return 1 if damage else 0
 
 
+def _check_export(out: Output, name: str, head: str | None) -> int:
+    from uet_git.cli import checkfrom
+
+    found = checkfrom.check(name, head)
+    damage = [p for p in found.problems if p.severity == DAMAGE]
+    body = checkfrom.document(found, clean=not damage)
+    out.document({**body, "problems": _listed(found.problems)})
+    for problem in found.problems:
+        _print(out, problem)
+    if not damage:
+        checkfrom.said(out, found)
+    return 1 if damage else 0
+
+
 def _document(project: Project, found: list[Problem], damage: list[Problem]) -> dict[str, Any]:
     return {
         "v": 1,
         "ledger": project.config_value("uet.ledger"),
         "clean": not damage,
-        "problems": [
-            {"code": p.code, "message": p.message, "severity": p.severity, "next": list(p.next)}
-            for p in found
-        ],
+        "problems": _listed(found),
     }
+
+
+def _listed(found: list[Problem]) -> list[dict[str, Any]]:
+    return [
+        {"code": p.code, "message": p.message, "severity": p.severity, "next": list(p.next)}
+        for p in found
+    ]
 
 
 def _print(out: Output, problem: Problem) -> None:

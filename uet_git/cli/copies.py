@@ -1,6 +1,7 @@
 """backup, restore, export: the ledger outside of its repository."""
 
 import os
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,12 @@ import click
 
 from uet_git.cli.options import output_options
 from uet_git.cli.render import Output, command
+from uet_git.host import files
 from uet_git.ledger.copies import facts
 from uet_git.model import display
 from uet_git.project import Project
 from uet_git.queue import backup as keeping
+from uet_git.queue import export as exporting
 from uet_git.queue.backup import Restored
 
 force_option = click.option("--force", is_flag=True, help="Replace the file if it is there.")
@@ -80,6 +83,46 @@ def restore(file: str, reason: str, dry_run: bool, as_json: bool, quiet: bool) -
         if not done.follows:
             out.text(f"  {_rolled_back(done)}")
         out.text(f"  next: {command(next_)}")
+    return 0
+
+
+@click.command(name="export")
+@click.argument("file", metavar="[FILE]", required=False)
+@click.option("--patches", is_flag=True, help="Also the bytes of patches and repaired readings.")
+@force_option
+@output_options
+def export(file: str | None, patches: bool, force: bool, as_json: bool, quiet: bool) -> int:
+    """Write the ledger as JSON Lines: the chain of events, then a document for every row. Without FILE, to stdout.
+
+    `uet-git fsck --from FILE` proves it in any folder. The bytes of patches are left out unless asked for; their
+    digests, titles and messages are in it.
+    """
+    out = Output(as_json=as_json, quiet=quiet)
+    to_stdout = file in (None, "-")
+    if to_stdout and (as_json or sys.stdout.isatty()):
+        raise click.UsageError("name a FILE, or pipe it without --json")
+    path = Path(os.path.abspath(file or "-"))
+    with Project.open() as project:
+        if to_stdout:
+            done = exporting.export(project, sys.stdout.buffer, patches=patches)
+            sys.stdout.buffer.flush()
+        else:
+            keeping.check_free(project, path, ("uet-git", "export"), force=force)
+            with files.replacing(path) as target:
+                done = exporting.export(project, target, patches=patches)
+    said = f"{done.lines} lines, {done.events} events, the last one with hash {done.head}"
+    if to_stdout:
+        out.notice(f"exported {said}")
+        return 0
+    out.document(
+        {
+            **{"v": 1, "file": _name(path), "ledger": done.ledger_id, "patches": patches},
+            **{"lines": done.lines, "events": done.events, "head": done.head},
+        }
+    )
+    out.text(f"exported ledger {done.ledger_id} to {display.line(str(path))}")
+    out.text(f"  {said}")
+    out.text(f"  next: {command(('uet-git', 'fsck', '--from', str(path), '--head', done.head))}")
     return 0
 
 

@@ -36,6 +36,7 @@ COMMANDS: Final[dict[str, str]] = {
     "completion": "setup:completion",
     "demo": "demo:demo",
     "fsck": "check:fsck",
+    "export": "copies:export",
     "backup": "copies:backup",
     "restore": "copies:restore",
     "redact": "redact:redact",

@@ -12,6 +12,7 @@ from uet_git.errors import GitLocked
 from uet_git.ledger import events
 from uet_git.model.pattern import late
 from uet_git.model.records import Oid
+from uet_git.plumbing import refs
 from uet_git.plumbing.refs import RefUpdate
 from uet_git.project import Project
 
@@ -42,6 +43,15 @@ def read(project: Project, commit: Oid) -> Anchor:
     if found is None:
         return Anchor(commit, 0, events.GENESIS)
     return Anchor(commit, int(found[2]), found[3].decode("ascii"))
+
+
+def heads(project: Project, ledger_id: str) -> dict[int, str]:
+    """The last event of every anchor of a ledger that is here, with its hash; empty without a log."""
+    tip = project.tip(refs.log_ref(ledger_id))
+    if tip is None:
+        return {}
+    out = project.git.run("log", "-z", "--first-parent", "--format=%n%n%B", tip).out
+    return {int(found[2]): found[3].decode("ascii") for found in _MESSAGE.finditer(out)}
 
 
 def prepare(project: Project, last: Anchor) -> tuple[RefUpdate, Anchor] | None:

@@ -31,7 +31,7 @@ class Chain(NamedTuple):
 def check(project: Project, ledger: Ledger, problems: Problems) -> Chain:
     """Follows the chain and compares it with its anchors."""
     log = _Log(project, refs.log_ref(ledger.ledger_id), problems)
-    walk = _Walk()
+    walk = Walk()
     for event in ledger.events():
         line = walk.take(event)
         log.compare(event.seq, line, event.hash)
@@ -69,7 +69,7 @@ def check_documents(ledger: Ledger, wrong: frozenset[int], problems: Problems) -
                 problems.damage("document_mismatch", f"event {event.seq}: {fault}")
 
 
-class _Walk:
+class Walk:
     """One walk along the events of the database."""
 
     def __init__(self) -> None:
