@@ -3,6 +3,7 @@
 VENV  := .venv
 BIN   := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PAGES := $(VENV)/.pages
 RUN   := $(BIN)/python
 NAMES := python3 python3.13 python3.12 python3.11 python3.14 python
 FIT   := import sys; sys.exit(sys.version_info < (3, 11))
@@ -16,7 +17,7 @@ PYTHON = $(or $(shell $(call find,$(WHOLE))),$(shell $(call find,$(FIT))))
 # Where Python may not write byte code (PYTHONDONTWRITEBYTECODE), every command of a checkout would compile the whole package.
 COMPILED = @$(RUN) -m compileall -q uet_git
 
-.PHONY: help setup demo test nightly lint format types wheel bench docs picture check clean
+.PHONY: help setup demo test nightly lint format types wheel bench reference docs picture check clean
 
 help: ## Say what there is
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):[^#]*## /  make \1 ~/' | tr '~' '\t' | expand -t 20
@@ -77,9 +78,18 @@ bench: $(STAMP) ## Measure against the peers, side by side
 	$(COMPILED)
 	@$(RUN) -m bench $(ARGS)
 
-docs: $(STAMP) ## Write docs/reference.md and the presets in docs/policy.md from the code
+reference: $(STAMP) ## Write docs/reference.md and the presets in docs/policy.md from the code
 	@$(RUN) docs/reference.py
 	@$(RUN) docs/presets.py
+
+docs: reference $(PAGES) ## The same, and build the pages into build/docs; no warning passes
+	@$(RUN) -m sphinx -W --keep-going -q -b html -d build/doctrees docs build/docs
+	@echo build/docs/index.html
+
+$(PAGES): $(STAMP)
+	@echo "installing what builds the pages into $(VENV) (once)"
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@touch $@
 
 picture: $(STAMP) ## Draw docs/demo.svg from a real run of the demo
 	@$(RUN) docs/picture.py

@@ -1,12 +1,12 @@
 #!/bin/sh
 # Lets a program change a repository through the queue: it works in a tree of its own, hands in what it changed, and
-# gets the reason to try again if the change does not land.
+# gets what is needed to mend it if the change does not land.
 #
 #   examples/agent.sh 'MESSAGE' 'COMMAND' [TRIES]
 #
-# COMMAND runs in the tree, with FEEDBACK naming a file: empty the first time, then what `uet-git show --json` says of
-# the last try (the gate's output, the conflict). Run this at the top of a repository. Exit 0: it landed.
-# Gates run once a person accepted them: `uet-git trust`.
+# COMMAND runs in the tree, with FEEDBACK naming a file: empty the first time, then what `uet-git show --rework` says of
+# the last try (failed tests, the end of the logs, what does not fit), as Markdown. Run this at the top of a repository.
+# Exit 0: it landed. Gates run once a person accepted them: `uet-git trust`.
 set -eu
 
 message=${1:?"usage: agent.sh 'MESSAGE' 'COMMAND' [TRIES]"}
@@ -17,14 +17,14 @@ folder=$(mktemp -d)
 branch=$(git config uet.branch || git symbolic-ref --short HEAD)
 git worktree add --quiet --detach "$folder/tree" "$branch"
 trap 'git worktree remove --force "$folder/tree"; rm -rf "$folder"' EXIT
-: >"$folder/feedback.json"
+: >"$folder/feedback.md"
 
 number() { python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["number"])'; }
 
 change=
 while [ "$tries" -gt 0 ]; do
   tries=$((tries - 1))
-  (cd "$folder/tree" && FEEDBACK="$folder/feedback.json" sh -c "$command")
+  (cd "$folder/tree" && FEEDBACK="$folder/feedback.md" sh -c "$command")
   uet-git submit --json --quiet --origin agent.sh --message "$message" ${change:+--replaces "$change"} \
     --onto "$branch" --worktree "$folder/tree" >"$folder/entries.json" || [ $? -eq 1 ]
   change=$(number <"$folder/entries.json")
@@ -32,7 +32,7 @@ while [ "$tries" -gt 0 ]; do
     echo "landed: change $change"
     exit 0
   fi
-  uet-git show --json "$change" >"$folder/feedback.json"
+  uet-git show --rework "$change" >"$folder/feedback.md"
 done
 echo "change $change did not land; uet-git show $change says why" >&2
 exit 1
