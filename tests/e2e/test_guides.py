@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-PAGES = ("start", "agents", "maintainers", "quarantine")
+PAGES = ("start", "agents")
+LONG = ("maintainers", "quarantine")  # as many commands again
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _EXIT = re.compile(r"# exit (\d+)\Z")
 
@@ -27,7 +28,9 @@ def commands(page: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(
+    "page", [*PAGES, *(pytest.param(p, marks=pytest.mark.nightly) for p in LONG)]
+)
 def test_a_page_can_be_typed(page: str, tmp_path: Path) -> None:
     """In one shell from the top; a command fails only where the page says so, with that code."""
     (tmp_path / "bin").mkdir()
