@@ -1,6 +1,6 @@
 """`python -m bench`: prints the table of bars, each contender in a fresh clone in every round, ratios of medians.
 
-`--rounds N` (default 5), `--only NAME...` (httpx redis newtonsoft conflict judge many start hooks memory),
+`--rounds N` (default 5), `--only NAME...` (httpx redis newtonsoft conflict judge many start review hooks memory),
 `--folder DIR` (default: tmpfs). Peers run in the same round as we do; the machine's noise then hits all alike.
 """
 
@@ -217,6 +217,28 @@ def start(table: Table) -> None:
     )
 
 
+def review(table: Table) -> None:
+    """What a person who looks after a full quarantine waits for: 10,000 entries, 500 of them quarantined."""
+    from bench.ledgers import held
+
+    repo = held(table.folder / "held", 10_000, 500)
+    listing = [*c.UET, "list", "--state", "quarantined"]
+    found = table.run(
+        {
+            "review": lambda: c.first_screen([*c.UET, "review"], repo),
+            "list": lambda: c.timed(listing, repo),
+            "plain": lambda: c.timed([*c.UET, "review"], repo, ok=(1,)),
+        }
+    )
+    for name, what, bar in (
+        ("review", "review: first screen, 500 of 10,000 quarantined", 0.3),
+        ("list", "list --state quarantined, the same", 0.2),
+        ("plain", "review, not on a terminal, the same", 0.3),
+    ):
+        median = statistics.median(found[name])
+        table.value(what, f"{median * 1000:.0f} ms", f"< {bar * 1000:.0f} ms", median < bar)
+
+
 def hooks(table: Table) -> None:
     """Commits through our hooks against none, prek and pre-commit, each manager in a repository of its own."""
     disk = Path(tempfile.mkdtemp(prefix="uet-hooks-"))  # on a disk, as people's repositories are
@@ -270,6 +292,7 @@ ROWS: dict[str, Callable[[Table], None]] = {
     "judge": judge,
     "many": many,
     "start": start,
+    "review": review,
     "hooks": hooks,
     "memory": memory,
 }
@@ -287,7 +310,7 @@ def main() -> int:
     )
     if not CORPORA.is_dir():
         print(f"the real patch series are not here ({CORPORA}); set UET_CORPORA", file=sys.stderr)
-        given.only = [name for name in given.only if name in ("many", "start", "hooks")]
+        given.only = [name for name in given.only if name in ("many", "start", "review", "hooks")]
         if not given.only:
             return 2
     # An installed package has its byte code; a checkout where Python may not write it has none.

@@ -21,6 +21,23 @@ def timed(argv: list[str], cwd: Path, *, ok: tuple[int, ...] = (0,)) -> float:
     return seconds
 
 
+def first_screen(argv: list[str], cwd: Path) -> float:
+    """Seconds from starting a program in a terminal of 80 x 24 until it has drawn its first whole screen."""
+    import pexpect
+
+    began = time.perf_counter()
+    child = pexpect.spawn(
+        argv[0], argv[1:], cwd=str(cwd), env={**ENV, "TERM": "xterm-256color"}, dimensions=(24, 80)
+    )
+    child.expect_exact(b"\x1b[J")
+    seconds = time.perf_counter() - began
+    child.send(b"q")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 1, child.before
+    return seconds
+
+
 def uet(repo: Path, mbox: Path, *flags: str, ok: tuple[int, ...] = (0,)) -> float:
     """`uet-git apply series.mbox`."""
     return timed([*UET, "apply", "-q", *flags, str(mbox)], repo, ok=ok)

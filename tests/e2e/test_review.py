@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.builders import diff, mail, make_repo
 from tests.product import entry, subjects, trust, uet
 from tests.reviewing import Screen, scene
 
@@ -45,8 +46,17 @@ def test_each_kind_is_shown_with_what_one_needs_to_decide(repo: Path) -> None:
     assert "@@ -11,9 +11,9 @@" in screen.text
     assert "@@ -11,3 +11,3 @@" in screen.press(" ")
     assert "policy.reviewers" in screen.press("s")
-    assert "changes 8, 9, 10" in screen.press("s", "s") or "changes 8, 9, 10" in screen.press("b")
-    screen.leave()
+    assert "policy.protected_path:  deploy/run.sh" in screen.press("s")
+    assert "changes 8, 9, 10" in screen.press("s")
+    assert "pages/1.txt | 1 +" in screen.press("s")
+    beside = "   3 >     return sum(prices)          |    3 >     return round(sum(prices), 2"
+    assert beside in screen.press("s").splitlines()
+    assert "changed by change 1: Round the total" in screen.text
+    assert "\n  test_shop::test_discount" in screen.press("s")
+    assert "  | 1 failed, 2 passed" in screen.text
+    assert screen.press("b", "b", "b").startswith("5 of 8")
+    assert screen.press("b", "b", "b", "b", "b").startswith("1 of 8")
+    assert screen.leave() == (1, "nothing was decided\n10 still need you\n")
 
 
 def test_decisions_are_done_when_they_are_made(repo: Path) -> None:
@@ -137,8 +147,56 @@ def test_without_a_terminal_it_is_a_list(repo: Path) -> None:
     assert b"\x1b" not in told.out
     document = uet(repo, "review", "--by", "age", "--json", code=1).document
     assert [i["entries"][0]["number"] for i in document["items"]] == [2, 3, 4, 5, 7, 8, 11, 12]
-    for number in (2, 3, 4, 5, 7, 8, 11, 12):
-        uet(repo, "drop", str(number), "--reason", "x", code=None)
+    uet(repo, "drop", *["2", "3", "4", "5", "7", "8", "11", "12"], "--reason", "x")
     uet(repo, "drop", "9", "10", "--reason", "x", code=None)
     assert uet(repo, "review").out == b"nothing needs you\n"
     assert json.loads(uet(repo, "review", "--json").out)["items"] == []
+
+
+EVIL = "\x1b[31m\x1b]0;evil\x07\x9b2J\r\x08\u202ereversed\u2066\u200b\ufeff\U000e0041\u2028\x7f<b>"
+
+
+def test_nothing_hostile_reaches_the_terminal(tmp_path: Path) -> None:
+    """Escapes, what turns or hides text, very long subjects, wide characters, a flood of a gate's output: in every field."""
+    flood = (
+        b"import sys\nbad = 'bad' in open('a.txt').read()\nsys.stdout.buffer.write(%r * (70_000 if bad else 1))\n"
+        b"print('\\nthe very end')\nopen('report.xml', 'wb').write(%r if bad else b'<testsuite><testcase/></testsuite>')\n"
+        b"sys.exit(bad)\n"
+    )
+    said = EVIL.encode()
+    report = (
+        b'<testsuite tests="1" failures="1"><testcase classname="c" name="t\xe2\x80\xae\xc2\x9b">'
+        b'<failure message="\xe2\x80\xae">\xc2\x9b2J</failure></testcase></testsuite>'
+    )
+    rules = b'version = 1\n[policy]\nprotected = ["p*/**"]\n[gates.unit]\nrun = ["python3", "gate.py"]\njunit = "report.xml"\n'
+    repo = make_repo(
+        tmp_path / "repo",
+        {"a.txt": b"one\n", "uet.toml": rules, "gate.py": flood % (said * 2, report)},
+    )
+    trust(repo)
+    word = "".join(f"={b:02X}" for b in said)
+    long = "=?UTF-8?q?" + word + "?= " + "x" * 10_000
+    patches = [
+        mail(long, diff("p/" + "\u4e16\u754c" * 20 + "/x", None, said.replace(b"\r", b"") + b"\n" + "\u4e16".encode() * 500 + b"\n"), author=f"=?UTF-8?q?{word}?= <p@example.com>"),
+        mail("worse", diff("a.txt", b"one\n", b"bad\n")),
+        mail("gone", diff("a.txt", b"lost " + said.replace(b"\r", b"") + b"\n", b"x\n")),
+        b"--- a/a.txt\n+++ b/a.txt\n@@ -1,9 +1,9 @@\n-one\n+" + said.replace(b"\r", b"") + b"\n",
+    ]  # fmt: skip
+    for number, patch in enumerate(patches):
+        (tmp_path / f"{number}.patch").write_bytes(patch)
+        uet(repo, "apply", "--issue", EVIL, f"../{number}.patch", code=None)
+    uet(repo, "pause", "--reason", EVIL)
+    found = uet(repo, "review", "--json", code=1).document["items"]
+    assert {i["reason"].split(".")[0] for i in found} == {"policy", "gate", "apply", "parse"}
+    for rows, columns in ((24, 80), (12, 40)):
+        screen = Screen(repo, rows=rows, columns=columns)
+        shown = [screen.text]
+        for _ in found[1:]:
+            shown += [screen.press(" ") for _ in range(4)]
+            shown.append(screen.press("s"))
+        shown += [screen.press(" ") for _ in range(9)]
+        assert any("the very end" in each for each in shown)
+        screen.press("d", *"\u202e\u200bno")
+        screen.press("\x1b")
+        told = screen.leave()[1]
+        assert all(c.isprintable() or c == "\n" for c in told), repr(told)

@@ -28,7 +28,7 @@ def folded(line: Line, width: int) -> Iterator[Line]:
     if (len(text) <= width and text.isascii()) or cell_len(text) <= width:
         yield line._replace(text=text)
         return
-    parts = _words(text, width) if line.words else _pieces(text, width)
+    parts = _words(text, width) if line.words else pieces(text, width)
     for part in parts:
         yield line._replace(text=part)
 
@@ -39,10 +39,11 @@ def cut(line: Line, width: int) -> Line:
 
     if cell_len(line.text) <= width:
         return line
-    return line._replace(text=_pieces(line.text, width - 3)[0] + "...")
+    return line._replace(text=pieces(line.text, width - 3)[0] + "...")
 
 
-def _pieces(text: str, width: int) -> list[str]:
+def pieces(text: str, width: int) -> list[str]:
+    """Text in pieces no wider than `width`; one at least."""
     from rich.cells import chop_cells
 
     return chop_cells(text, width) or [""]
@@ -53,15 +54,15 @@ def _words(text: str, width: int) -> Iterator[str]:
     from rich.cells import cell_len
 
     indent = " " * min(len(text) - len(text.lstrip(" ")), width // 2)
-    piece = ""
-    for word in text.split():
-        longer = f"{piece} {word}" if piece else indent + word
+    piece: str | None = None
+    for word in text.lstrip(" ").split(" "):
+        longer = indent + word if piece is None else f"{piece} {word}"
         if cell_len(longer) <= width:
             piece = longer
             continue
-        if piece:
+        if piece is not None:
             yield piece
-        *whole, piece = _pieces(indent + word, width)
+        *whole, piece = pieces(indent + word, width)
         yield from whole
-    if piece:
+    if piece is not None:
         yield piece

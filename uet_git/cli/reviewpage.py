@@ -4,9 +4,9 @@ Everything foreign in the lines is escaped.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
-from uet_git.cli import patchview, views
+from uet_git.cli import patchview, reviewwhy, views
 from uet_git.cli.reviewlines import BOLD, CYAN, DIM, GREEN, PLAIN, RED, YELLOW, Line, folded
 from uet_git.model import display, mail, treechange
 from uet_git.model.attention import Item
@@ -14,14 +14,9 @@ from uet_git.model.entry import PRIORITIES, Entry
 from uet_git.project import Project
 
 _FINDINGS: Final = 20
-_TESTS: Final = 10
-_TEST_LINES: Final = 6
-_TAIL: Final = 20
-_TAIL_BYTES: Final = 64 * 1024
 _MESSAGE: Final = 12  # lines
 _FILES: Final = 40
 _LONGEST: Final = 2_000  # characters of a patch's line
-_ENDED: Final = ("failed", "timeout", "error")
 _BAR: Final = 30
 
 
@@ -33,16 +28,16 @@ def lines(project: Project, item: Item, width: int) -> list[Line]:
         if many:
             title = f"change {entry.label}: {display.line(entry.title, 200)}"
             found += [Line(), Line(title, BOLD)] if found else [Line(title, BOLD)]
-        found += _entry(project, entry)
+        found += _entry(project, entry, width)
     if item.lead.series_id is not None:
         found += _rest_of_series(project, item)
     return [part for line in found for part in folded(line, width)]
 
 
-def _entry(project: Project, entry: Entry) -> Iterator[Line]:
+def _entry(project: Project, entry: Entry, width: int) -> Iterator[Line]:
     yield Line(_facts(entry), DIM)
     yield from _reasons(entry)
-    yield from _gates(project, entry)
+    yield from reviewwhy.behind(project, entry, width)
     stored = project.ledger.entries.patch(entry.patch_id)
     content = stored.content
     if content is None:
@@ -95,49 +90,6 @@ def _reasons(entry: Entry) -> Iterator[Line]:
                 yield Line(f"  {display.line(text, 600)}")
     if len(found) > _FINDINGS:
         yield Line(f"... and {len(found) - _FINDINGS} more: uet-git show {entry.label}", DIM)
-
-
-def _gates(project: Project, entry: Entry) -> Iterator[Line]:
-    """The failed gates of the last attempt: their tests, and the end of what they wrote."""
-    if not (entry.reason or "").startswith("gate."):
-        return
-    rows = [g for g in project.ledger.gates_of(entry=entry.entry_id) if g.purpose == "candidate"]
-    last = rows[-1].run_id if rows else None
-    for row in rows:
-        if row.run_id != last or row.state not in _ENDED:
-            continue
-        seconds = "" if row.duration_seconds is None else f" after {row.duration_seconds:.1f} s"
-        yield Line()
-        yield Line(f"gate {display.line(row.name, 60)}: {row.state}{seconds}", BOLD)
-        yield from _tests((row.results or {}).get("failures", ()))
-        yield from _tail(row.output_path)
-
-
-def _tests(failures: Sequence[dict[str, Any]]) -> Iterator[Line]:
-    for failed in failures[:_TESTS]:
-        yield Line(f"  {display.line(failed['name'], 200)}", RED)
-        said = (failed["details"] or failed["message"] or "").splitlines()
-        for text in said[-_TEST_LINES:]:
-            yield Line(f"    {display.line(text, 200)}")
-    if len(failures) > _TESTS:
-        yield Line(f"  ... and {len(failures) - _TESTS} more failed tests", DIM)
-
-
-def _tail(path: str | None) -> Iterator[Line]:
-    """The end of a gate's output; however long it is, only that is read."""
-    if not path:
-        return
-    try:
-        with open(path, "rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(0, size - _TAIL_BYTES))
-            kept = file.read(_TAIL_BYTES).splitlines()
-    except OSError:
-        return
-    for text in kept[-_TAIL:]:
-        yield Line(f"  | {display.line(text, 400)}", DIM, words=False)
-    if len(kept) > _TAIL or size > _TAIL_BYTES:
-        yield Line(f"  (all of it: {display.line(path)})", DIM)
 
 
 def _message(entry: Entry) -> Iterator[Line]:

@@ -12,6 +12,7 @@ from uet_git.host.clock import Clock
 from uet_git.ledger.events import KIND_OF_STATE, Chain, canonical
 from uet_git.model import states
 from uet_git.model.entry import Entry, Series, StoredPatch
+from uet_git.model.states import EntryState
 
 _COLUMNS: Final = Entry._fields
 COLUMNS: Final = ", ".join(_COLUMNS)
@@ -41,6 +42,11 @@ class Move(NamedTuple):
     payload: dict[str, Any]
     columns: dict[str, Any]
     kind: str | None = None
+
+
+def _in_state(wanted: Sequence[str]) -> str:
+    """The condition, with the states' names in it: a bound one hides from SQLite that an index holds the open ones."""
+    return f"state IN ({', '.join(repr(str(EntryState(name))) for name in wanted)})"
 
 
 def entry_of(row: Sequence[Any]) -> Entry:
@@ -100,9 +106,8 @@ class Entries:
 
     def in_states(self, wanted: Sequence[str], target: str | None = None) -> list[Entry]:
         """Entries in these states, oldest first."""
-        marks = ", ".join("?" * len(wanted))
         also, values = ("", ()) if target is None else (" AND target = ?", (target,))
-        return self._many(f"state IN ({marks}){also} ORDER BY seq", (*wanted, *values))
+        return self._many(f"{_in_state(wanted)}{also} ORDER BY seq", values)
 
     def of_series(self, series_id: str) -> list[Entry]:
         """All revisions of a series' members, in series order, older revisions first."""
@@ -111,10 +116,9 @@ class Entries:
     def pages(self, wanted: Sequence[str] | None = None, size: int = 500) -> Iterator[Entry]:
         """Every entry, oldest first, a page at a time with no statement open in between."""
         after = 0
-        marks = "" if wanted is None else f" AND state IN ({', '.join('?' * len(wanted))})"
+        also = "" if wanted is None else f" AND {_in_state(wanted)}"
         while True:
-            values = (after, *(wanted or ()), size)
-            page = self._many(f"seq > ?{marks} ORDER BY seq LIMIT ?", values)
+            page = self._many(f"seq > ?{also} ORDER BY seq LIMIT ?", (after, size))
             yield from page
             if len(page) < size:
                 return

@@ -9,7 +9,7 @@ from uet_git.model.entry import Entry
 from uet_git.model.reasons import REASONS
 from uet_git.model.waivers import standing
 from uet_git.project import Project
-from uet_git.queue import content, decide, handmade, person, repaired, submit
+from uet_git.queue import content, decide, handmade, person, repaired
 
 
 def waivers(
@@ -62,6 +62,10 @@ def take_repaired(project: Project, entries: Sequence[Entry], reason: str) -> li
 
     Raises: NeedsPerson, UsageError (not quarantined, no reading is offered).
     """
+    from uet_git.queue import (
+        submit,
+    )  # the whole intake, which a look at what can be released does without
+
     check_repaired(project, entries)
     became = []
     for entry in entries:
