@@ -219,14 +219,21 @@ def _rows(out: Output, viewer: views.Viewer, entries: Iterable[Entry]) -> Iterat
     metavar="REV",
     help="What differs from an older revision (1, or 12.1); a move to another base is left out.",
 )
+@click.option("--hunks", is_flag=True, help="Only the hunks, under the numbers that `pick` takes.")
 @output_options
 def show(
-    entry: str, only_patch: bool, rework: bool, since: str | None, as_json: bool, quiet: bool
+    entry: str,
+    only_patch: bool,
+    rework: bool,
+    since: str | None,
+    hunks: bool,
+    as_json: bool,
+    quiet: bool,
 ) -> int:
     """One entry: why it is where it is, its history, its gates and its diff."""
     out = Output(as_json=as_json, quiet=quiet)
-    if only_patch + rework + (since is not None) > 1:
-        raise click.UsageError("--patch, --rework and --since exclude each other")
+    if only_patch + rework + hunks + (since is not None) > 1:
+        raise click.UsageError("--patch, --rework, --since and --hunks exclude each other")
     with Project.open() as project:
         tie.quietly(project, look=False)
         found = arguments.chosen(project, [entry])[0]
@@ -238,6 +245,10 @@ def show(
             from uet_git.cli import sinceview
 
             return sinceview.show(out, project, found, since)
+        if hunks:
+            from uet_git.cli import hunkview
+
+            return hunkview.show(out, project, found)
         stored = project.ledger.entries.patch(found.patch_id)
         if only_patch and not as_json:
             patchview.raw(out, content.need(project, found).content or b"")

@@ -28,6 +28,8 @@ COMMANDS: Final[dict[str, str]] = {
     "retry": "decide:retry",
     "release": "release:release",
     "rollback": "rollback:rollback",
+    "edit": "revise:edit",
+    "pick": "revise:pick",
     "pause": "decide:pause",
     "resume": "decide:resume",
     "init": "setup:init",

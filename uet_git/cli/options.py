@@ -76,7 +76,7 @@ def options_of(project: Project, given: dict[str, Any], *, like_am: bool) -> Opt
         depends_on=tuple(dict.fromkeys(given["depends_on"])),
         priority=PRIORITIES.index(given["priority"]),
         message=given["message"],
-        author=_author(given["author"]),
+        author=author_of(given["author"]),
         origin=origin,
         issue=given["issue"],
         scope=(*scope_of(given["scope"]), *scope.get("write", ())),
@@ -108,7 +108,8 @@ def _target(project: Project, given: dict[str, Any], *, like_am: bool) -> str:
     return project.target(given["onto"], like_am=like_am)
 
 
-def _author(text: str | None) -> tuple[str, str] | None:
+def author_of(text: str | None) -> tuple[str, str] | None:
+    """The name and address of --author. Raises: click.UsageError."""
     if text is None:
         return None
     name, found, rest = text.rpartition("<")

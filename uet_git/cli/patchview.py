@@ -67,7 +67,7 @@ def entry(out: Output, project: Project, document: dict[str, Any], stored: Store
         argv = ("git", "diff", listed.base, listed.tree)
         out.text(f"staged: {len(listed.changes)} files; {command(argv)}")
     else:
-        _diff(out, "patch:", stored.content, "uet-git show --patch prints it as it came")
+        diff(out, "patch:", stored.content, "uet-git show --patch prints it as it came")
     if document["repaired"] is not None:
         _repaired(out, project, document["id"])
     for argv in document["next"]:
@@ -130,10 +130,10 @@ def _repaired(out: Output, project: Project, entry_id: str) -> None:
     for path, line, named in repair.places:
         if named and named != line:
             out.text(f"  - {display.name(path)}: a hunk for line {named} stands at line {line}")
-    _diff(out, "repaired patch:", repair.content, "uet-git show --json holds it")
+    diff(out, "repaired patch:", repair.content, "uet-git show --json holds it")
 
 
-def _diff(out: Output, title: str, content: bytes | None, whole: str) -> None:
+def diff(out: Output, title: str, content: bytes | None, whole: str) -> None:
     """A patch under its title; `whole` says where to find it if it is too long."""
     if content is None:
         out.text(f"{title} its content was redacted")

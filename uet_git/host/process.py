@@ -163,6 +163,23 @@ def start(
     return child
 
 
+def run_here(argv: Sequence[str]) -> int:
+    """Runs a program of the user's on our own terminal, in the environment that was given to us; returns its exit code.
+
+    Ctrl-C is the program's while it runs. Raises: GitMissing (not startable).
+    """
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        child = subprocess.Popen(  # the program, not we, is to have the default
+            list(argv), preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+        )
+        return child.wait()
+    except FileNotFoundError as exc:
+        raise GitMissing(_shown(argv)) from exc
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def kill_group(child: subprocess.Popen[bytes]) -> None:
     """Kills a child started here with its process group, and reaps it."""
     try:

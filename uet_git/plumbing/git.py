@@ -20,6 +20,7 @@ from uet_git.errors import (
     NoIdentity,
     NotARepository,
     UetError,
+    UsageError,
 )
 from uet_git.host import process
 from uet_git.host.process import Completed
@@ -261,6 +262,14 @@ def identity(git: Git, who: str = "COMMITTER") -> tuple[bytes, bytes]:
     if "ident name" in said or "no name was given" in said:
         missing, example = ("user.name", "Your Name")
     raise NoIdentity(f"{missing} is not set", next=("git", "config", missing, example))
+
+
+def editor(git: Git) -> str:
+    """The user's editor as git finds it, a command line for the shell. Raises: UsageError if there is none."""
+    done = process.run(git.argv("var", "GIT_EDITOR"), cwd=git.top or git.git_dir, env=process.inherited())
+    if done.code != 0:
+        raise UsageError(words(done.err) or "no editor is set", next=("git", "var", "GIT_EDITOR"))
+    return os.fsdecode(done.out).rstrip("\n")
 
 
 def facts(git: Git) -> dict[str, Any]:

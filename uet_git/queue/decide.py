@@ -89,6 +89,11 @@ def retry(project: Project, entries: Sequence[Entry]) -> list[Entry]:
 def _still_held(project: Project, entry: Entry) -> None:
     """What only a person's word or another change can lift is not lifted by trying again. Raises: UsageError."""
     look = ("uet-git", "show", entry.label)
+    if entry.reason == "queue.rest_of_pick":
+        raise UsageError(
+            f"change {entry.label} is what was left of another; only `release` lets it go on",
+            next=look,
+        )
     if entry.reason == "queue.dropped_before":
         raise UsageError(
             f"a person dropped change {entry.label} before; only `release` lifts that", next=look

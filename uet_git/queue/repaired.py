@@ -172,27 +172,7 @@ def take(project: Project, entry: Entry) -> tuple[Source, Options]:
             f"a repaired reading of change {entry.label} {why}",
             next=("uet-git", "show", entry.label),
         )
-    who = None if entry.author_name is None else (entry.author_name, entry.author_email or "")
-    kept = {
-        **{"message": entry.message, "title": entry.title, "author_date": entry.author_date},
-        **{"message_id": entry.message_id, "phase_id": entry.phase_id},
-        **{"workstream_id": entry.workstream_id, "prompt_id": entry.prompt_id},
-        **{"execution_request_id": entry.execution_request_id, "tool_run_id": entry.tool_run_id},
-    }
-    scope = entry.scope or {}
-    options = Options(
-        target=entry.target,
-        message=entry.message or None,
-        author=who,
-        origin=entry.origin,
-        issue=entry.issue,
-        scope=tuple(scope.get("write", ())),
-        create=tuple(scope.get("create", ())),
-        forbidden=tuple(scope.get("forbidden", ())),
-        replaces=entry.number,
-        allow_behind=bool(entry.allow_behind),
-        sign_off=bool(entry.sign_off),
-        ids={name: value for name, value in kept.items() if value is not None},
-    )
     base = project.ledger.entries.patch(entry.patch_id).base_commit
-    return Source(f"{entry.label}.patch", stored.content, base), options
+    from uet_git.queue import revise
+
+    return Source(f"{entry.label}.patch", stored.content, base), revise.kept(entry)

@@ -43,7 +43,7 @@ def submit(
     foresee(project, parts, options)
     overrides = {} if run is not None else project.overrides()  # a run has them in its own event
     with project.ledger.write() as write:
-        taken = _Intake(project, write, options, run).take(parts, cover)
+        taken = Intake(project, write, options, run).take(parts, cover)
         if overrides:
             labels = [t.entry.label for t in taken]
             write.note("note", {"overrides": overrides, "submitted": labels})
@@ -100,7 +100,7 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "backslashreplace")
 
 
-class _Intake:
+class Intake:
     """One call's entries on their way into the ledger, inside its write transaction."""
 
     def __init__(self, project: Project, write: Writer, options: Options, run: str | None) -> None:
