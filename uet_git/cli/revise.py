@@ -26,9 +26,13 @@ dry_run_option = click.option(
 
 @click.command(name="edit")
 @click.argument("entry", metavar="NUMBER")
-@click.option("--from", "source", metavar="FILE|-", help="Take the patch from there, without an editor.")
+@click.option(
+    "--from", "source", metavar="FILE|-", help="Take the patch from there, without an editor."
+)
 @click.option("-m", "--message", help="Another commit message; without --from the patch stays.")
-@click.option("--author", metavar="'NAME <EMAIL>'", help="Another author; without --from the patch stays.")
+@click.option(
+    "--author", metavar="'NAME <EMAIL>'", help="Another author; without --from the patch stays."
+)
 @reason_option
 @dry_run_option
 @output_options
@@ -100,7 +104,11 @@ def _take(
 
 @click.command(name="pick")
 @click.argument("entry", metavar="NUMBER")
-@click.option("--hunks", metavar="1,3-4", help="Those to pick, as `show --hunks` numbers them; else you are asked.")
+@click.option(
+    "--hunks",
+    metavar="1,3-4",
+    help="Those to pick, as `show --hunks` numbers them; else you are asked.",
+)
 @reason_option
 @dry_run_option
 @output_options

@@ -3,8 +3,8 @@
 import os
 import shutil
 import tempfile
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from uet_git.errors import UsageError
 from uet_git.host import process

@@ -120,7 +120,9 @@ class Cut:
         data = self._diff[self._offset(change.line) : end]
         return data if data.endswith(b"\n") else data + b"\n"
 
-    def _some(self, change: FileChange, wanted: Collection[int | None], before: Collection[int | None]) -> bytes:
+    def _some(
+        self, change: FileChange, wanted: Collection[int | None], before: Collection[int | None]
+    ) -> bytes:
         """Some hunks of a change, for a file that the hunks `before` have changed already.
 
         The ids of its `index` line are those of the whole change, so it goes; so does a mode that is not wanted.

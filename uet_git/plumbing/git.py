@@ -266,7 +266,9 @@ def identity(git: Git, who: str = "COMMITTER") -> tuple[bytes, bytes]:
 
 def editor(git: Git) -> str:
     """The user's editor as git finds it, a command line for the shell. Raises: UsageError if there is none."""
-    done = process.run(git.argv("var", "GIT_EDITOR"), cwd=git.top or git.git_dir, env=process.inherited())
+    done = process.run(
+        git.argv("var", "GIT_EDITOR"), cwd=git.top or git.git_dir, env=process.inherited()
+    )
     if done.code != 0:
         raise UsageError(words(done.err) or "no editor is set", next=("git", "var", "GIT_EDITOR"))
     return os.fsdecode(done.out).rstrip("\n")

@@ -1,13 +1,13 @@
-"""pick: some hunks of a patch become its next revision, the others a change of their own that waits for it (DESIGN 12)."""
+"""pick: some hunks of a patch become its next revision, the rest a change that waits for it (DESIGN 12)."""
 
 from collections.abc import Collection
 
 from uet_git.errors import UsageError
+from uet_git.model import patchfile
 from uet_git.model.entry import Entry
 from uet_git.model.pieces import Cut, Piece
 from uet_git.model.records import Conflict, Finding, Oid, Patch
 from uet_git.model.settings import Limits
-from uet_git.model import patchfile
 from uet_git.plumbing import fallback
 from uet_git.plumbing.trees import Composer
 from uet_git.project import Project

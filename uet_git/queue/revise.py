@@ -1,4 +1,4 @@
-"""revise: hands a changed patch in as the next revision of a change, with who and why, in one transaction (DESIGN 4, 12).
+"""revise: hands a changed patch in as the next revision of a change, with who and why (DESIGN 4, 12).
 
 The new revision is judged like any other; what a person waived for the old one was waived for that one.
 """
