@@ -143,7 +143,7 @@ class LedgerMissing(UetError):
     """This repository is configured for a ledger, but the ledger is not there."""
 
     code = "ledger.missing"
-    default_next = ("uet-git", "doctor")
+    default_next = ("uet-git", "fsck", "--repair")
 
 
 class NoLedger(UetError):
@@ -163,12 +163,14 @@ class LedgerEmpty(UetError):
     """The ledger file is empty (zero bytes); it was not touched."""
 
     code = "ledger.empty"
+    default_next = ("uet-git", "fsck", "--repair")
 
 
 class LedgerCorrupt(UetError):
     """The ledger file is damaged; it was not touched."""
 
     code = "ledger.corrupt"
+    default_next = ("uet-git", "fsck", "--repair")
 
 
 class LedgerNewer(UetError):

@@ -54,7 +54,11 @@ CALLS: dict[str, list[tuple[tuple[str, ...], str]]] = {
     "doctor": [(("doctor",), "doctor.v1")],
     "completion": [(("completion", "bash"), "completion.v1")],
     "demo": [],  # it makes a repository of its own: see test_demo.py
-    "fsck": [(("fsck",), "fsck.v1")],
+    "fsck": [
+        (("fsck",), "fsck.v1"),
+        (("fsck", "--repair", "--dry-run"), "fsck.v1"),
+        (("fsck", "--repair"), "fsck.v1"),
+    ],
     "export": [(("export", "../e.jsonl"), "export.v1"), (("export", "--patches", "../e.jsonl"), "export.v1")],
     "backup": [(("backup", "../b.db"), "backup.v1"), (("backup", "../b.db", "--dry-run"), "backup.v1")],
     "restore": [],  # it wants a backup: see test_backup.py

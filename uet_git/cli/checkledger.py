@@ -25,8 +25,8 @@ def ledger(project: Project) -> Iterator[Check]:
     try:
         there = project.has_ledger()
     except LedgerMissing as exc:
-        text = f"{exc.message}; put it back from a backup, or give it up and begin a new one"
-        yield problem("ledger", text, ("git", "config", "--unset", "uet.ledger"))
+        text = f"{exc.message}; fsck --repair makes it again, restore puts a backup back"
+        yield problem("ledger", text, ("uet-git", "fsck", "--repair"))
         return
     if not there:
         text = "there is none yet: init, submit and apply make it"

@@ -5,12 +5,12 @@ A copy is one file with no journal beside it. Copying the file of a ledger in us
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from uet_git.errors import LedgerCorrupt, UetError
+from uet_git.errors import LedgerBusy, LedgerCorrupt, UetError
 from uet_git.host import files
 from uet_git.host.clock import Clock
 from uet_git.ledger import connection as _connection
@@ -138,12 +138,15 @@ def usable(path: Path, clock: Clock) -> bool:
         return False
 
 
-def put(source: Path, path: Path, clock: Clock) -> Path | None:
+def put(
+    source: Path, path: Path, clock: Clock, still: Callable[[], bool] = lambda: True
+) -> Path | None:
     """Makes the ledger at `path` what the file `source` holds, whole or not at all; returns where the one that was
     there lies now (None: there was none).
 
     One that can be read is copied aside and overwritten in a transaction, so that whoever has it open sees the other
-    content; of any other, the very file is moved away. Raises: DiskFull, LedgerReadOnly, LedgerBusy.
+    content; of any other, the very file is moved away. `still` is asked once nobody can write any more.
+    Raises: DiskFull, LedgerReadOnly, LedgerBusy (also if `still` says no).
     """
     stamp = "".join(c for c in clock.now() if c.isalnum())
     aside = path.with_name(f"{path.name}{ASIDE}{stamp}")
@@ -152,6 +155,8 @@ def put(source: Path, path: Path, clock: Clock) -> Path | None:
         _connection.translated(path),
         closing(Ledger(source, clock, "", read_only=True)) as copy,
     ):
+        if not still():
+            raise LedgerBusy(f"{path}: another process wrote to it meanwhile")
         there = path.exists()
         if there and usable(path, clock):
             with closing(_connection.writable(path)) as live:

@@ -5,7 +5,7 @@ Building loads nothing heavy; only `faults` does, which checks a document agains
 
 import base64
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from uet_git.host import contracts
@@ -34,7 +34,7 @@ SCHEMAS: Final = {
     **{"step_attempts": "step_attempt.v1", "events": "run_event.v1", "gates": "test_gate.v1"},
     "repairs": "repair.v1",
     **{"hook_entries": "hook_entry.v1", "branches": "branch.v1", "rewrites": "rewrite.v1"},
-    "unverified_commits": "unverified_commit.v1",
+    **{"unverified_commits": "unverified_commit.v1", "unknown_fields": "unknown_fields.v1"},
     **{"series": "series.v1", "landings": "landing.v1", "pauses": "pause.v1"},
 }
 """The schema that a row of each table satisfies as a document."""
@@ -328,6 +328,11 @@ def series_document(series: Series) -> dict[str, Any]:
 def landing_document(landing: Landing) -> dict[str, Any]:
     """A landing (landing.v1)."""
     return {"v": 1, **landing._asdict()}
+
+
+def unknown_document(table: str, key: str, fields: Iterable[str], seq: int) -> dict[str, Any]:
+    """What a rebuild could not restore of one row (unknown_fields.v1)."""
+    return {"v": 1, "row_table": table, "row_key": key, "fields": sorted(fields), "event_seq": seq}
 
 
 def pause_document(pause: Pause) -> dict[str, Any]:

@@ -133,9 +133,12 @@ class Entries:
         return dict(rows.fetchall())
 
     def next_number(self) -> int:
-        """The number that the next change gets."""
-        (highest,) = self._db.execute("SELECT max(number) FROM entries").fetchone()
-        return (highest or 0) + 1
+        """The number that the next change gets: above all that were ever seen, also of rows that a rebuild lost."""
+        lost = "SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'highest_number'"
+        (highest,) = self._db.execute(
+            f"SELECT max(coalesce((SELECT max(number) FROM entries), 0), coalesce(({lost}), 0))"
+        ).fetchone()
+        return int(highest) + 1
 
     def followers(self, entry: Entry) -> list[Entry]:
         """Entries that wait for this one: later members of its series and those that depend on its number."""
@@ -240,8 +243,8 @@ class EntryWriter:
         """Adds a series."""
         self._db.execute("INSERT INTO series VALUES (?, ?, ?, ?, ?)", series)
 
-    def add_patches(self, rows: Iterable[tuple[StoredPatch, bytes]]) -> None:
-        """Adds patches; the bytes beside each are its content, compressed with zlib."""
+    def add_patches(self, rows: Iterable[tuple[StoredPatch, bytes | None]]) -> None:
+        """Adds patches; the bytes beside each are its content, compressed with zlib; None: they are lost."""
         self._db.executemany(
             "INSERT INTO patches VALUES (?, ?, ?, 'unified_diff', ?, ?, ?, ?, ?, ?, ?, ?)",
             [

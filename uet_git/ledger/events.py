@@ -34,7 +34,7 @@ KINDS: Final = frozenset(
         *("gate_created", "gate_state_changed", "gates_accepted", "gates_revoked"),
         *("landing_intended", "landing_done", "landing_abandoned", "lock_removed", "path_left"),
         *("queue_paused", "queue_resumed", "commits_seen", "rewritten", "copied", "note"),
-        *("patch_redacted", "ledger_restored"),
+        *("patch_redacted", "ledger_restored", "ledger_rebuilt"),
     }
 )
 KIND_OF_STATE: Final = {
@@ -184,6 +184,28 @@ def json_line(event: Event) -> str:
 def with_hash(line: str, hash_: str) -> str:
     """A canonical line with its hash added."""
     return f'{line[:-1]},"hash":"{hash_}"}}'
+
+
+def of_line(line: bytes) -> Event | None:
+    """The event of one line of a log, if the line is whole and has the hash that it names; else None."""
+    try:
+        found = json.loads(line)
+        event = Event(
+            *(found["seq"], found["event_id"], found["ts"], found["actor"], found["run"]),
+            *(found["entry"], found["kind"], canonical(found["payload"]), found["prev_hash"]),
+            found["hash"],
+        )
+        return event if is_sound(event) else None
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def is_sound(event: Event) -> bool:
+    """Whether an event's content has its hash."""
+    try:
+        return isinstance(event.seq, int) and hash_of(line_of(*event[:9])) == event.hash
+    except (TypeError, ValueError):
+        return False
 
 
 def broken_links(

@@ -18,6 +18,8 @@ from uet_git.ledger.runs import Runs, RunWriter
 from uet_git.model.entry import Event, Landing, StoredRepair
 
 FILE_NAME: Final = "ledger.db"
+HIGHEST_NUMBER: Final = "highest_number"
+"""What is known of numbers that were given away and have no row any more (a fact about the ledger itself)."""
 _RECENT: Final = 20_000
 
 

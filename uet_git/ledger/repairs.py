@@ -4,8 +4,8 @@ import hashlib
 import json
 import sqlite3
 import zlib
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from uet_git.host.clock import Clock
 from uet_git.ledger.events import canonical
@@ -65,4 +65,12 @@ class RepairWriter:
                 *(entry_id, sha256(content), len(content), zlib.compress(content)),
                 *(canonical(list(repairs)), canonical(named), self._clock.now()),
             ),
+        )
+
+    def put(self, row: Mapping[str, Any]) -> None:
+        """Adds a reading as it was stored before; its event is there."""
+        names = _COLUMNS.split(", ")
+        self._db.execute(
+            f"INSERT OR REPLACE INTO repairs ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            tuple(row[name] for name in names),
         )

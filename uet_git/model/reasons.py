@@ -113,6 +113,7 @@ _ALL: Final[tuple[Reason, ...]] = (
     Reason("gate.untrusted", _N, "The target's gates are not accepted on this machine.", next=("uet-git", "trust")),
     Reason("gate.tampered", _N, "The repository was changed while its gates ran.", next=("uet-git", "fsck")),
     Reason("gate.base_broken", _N, "The target itself fails the gate.", next=("uet-git", "resume")),
+    Reason("queue.bytes_lost", _D, "Its bytes were lost with the database; hand it in again."),
     Reason("queue.superseded", _D, "A newer revision took its place."),
     Reason("queue.left_out", _D, "The new version of its series does not have it."),
     Reason("queue.dropped_by_person", _D, "Dropped on request."),

@@ -75,6 +75,17 @@ def prepare(project: Project, last: Anchor) -> tuple[RefUpdate, Anchor] | None:
     )
 
 
+def begin_anew(project: Project) -> str:
+    """Sets a damaged log aside under `refs/uet/aside/`, so that the next anchor holds every event. Says so in words."""
+    ref = project.log_ref()
+    tip = project.tip(ref)
+    stamp = "".join(c for c in project.clock.now() if c.isalnum())
+    aside = ref.replace("refs/uet/log/", "refs/uet/aside/") + f"-{stamp}"
+    if tip is not None:
+        project.refs.move([RefUpdate(aside, tip, None), RefUpdate(ref, None, tip)])
+    return f"the log as it was is {aside}; all events are anchored anew"
+
+
 def anchor_now(project: Project) -> None:
     """Anchors what is not anchored yet, if it can: a busy ref leaves it to the next one, as the ledger has it all.
 

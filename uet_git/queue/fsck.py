@@ -8,6 +8,7 @@ Codes, all damage but those marked (i), which are information:
               ledger_rolled_back, ledger_forked, unanchored (i)
  the rows     row_missing, row_without_event, row_changed, row_unreadable, state_mismatch, illegal_history,
               patch_damaged, redaction_undone, document_mismatch
+ a rebuild    fields_unknown (i)
  quarantine/  quarantine_missing, quarantine_differs, quarantine_behind (i), quarantine_left_over (i),
               quarantine_stray (i)
  the commits  commit_differs, patch_differs, landed_twice, landing_missing, forged_trailer, pin_differs,
@@ -74,6 +75,7 @@ def _check(project: Project, ledger: Ledger, problems: Problems, *, full: bool) 
     for run in rows.runs():
         landings.add(run)
     commits = Commits(project, ledger, problems, landings, full=full)
+    commits.unknown = rows.unknown
     known: dict[str, Known] = {}
     for entry, patch in rows.entries():
         known[entry.entry_id] = fsck_refs.known(entry)
@@ -81,6 +83,7 @@ def _check(project: Project, ledger: Ledger, problems: Problems, *, full: bool) 
             commits.check(entry, patch)
     rows.others()
     rows.lost()
+    rows.told_unknown()
     fsck_handmade.check(ledger, chain, problems)
     if chain.whole and not problems.has("row_missing", "row_unreadable"):
         for table, parent in inspect.dangling(ledger):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from uet_git.errors import ConfigError, MissingObject, UetError
-from uet_git.ledger import inspect
+from uet_git.ledger import inspect, unknown
 from uet_git.ledger.inspect import RunRows
 from uet_git.ledger.ledger import Ledger
 from uet_git.model import commitobject, ident, mail, patchfile, treechange
@@ -78,6 +78,7 @@ class Commits:
         self.ledger = ledger
         self.gone: set[str] = set()
         self.owners: dict[str, str] = {}
+        self.unknown: unknown.Fields = {}
 
     def check(self, entry: Entry, patch: StoredPatch) -> None:
         """Checks one landed entry."""
@@ -165,8 +166,9 @@ class Commits:
                 yield f"its parent is {' '.join(facts.parents) or 'none'}, not {place.parent}"
             if (place.commit, place.target) != (entry.commit_id, entry.target):
                 yield f"its landing made {place.commit[:12]} on {place.target}"
-        if facts.encoding:
-            return  # git wrote it in another character set than ours
+        missing = self.unknown.get(("entries", entry.entry_id), ())
+        if facts.encoding or "message" in missing:
+            return  # git wrote it in another character set than ours, or a rebuild could not tell
         if entry.author_name is not None and entry.author_email is not None:
             author = ident.line(entry.author_name.encode(), entry.author_email.encode())
             date = facts.author.rpartition(b"> ")[2]

@@ -10,6 +10,7 @@ from uet_git.model import commitobject
 from uet_git.model.entry import Entry
 from uet_git.model.records import Oid
 from uet_git.plumbing import refs
+from uet_git.plumbing.git import Git
 from uet_git.project import Project
 from uet_git.queue import handmade, lock
 from uet_git.queue.commit import TRAILER
@@ -41,6 +42,21 @@ def known(entry: Entry) -> Known:
     )
 
 
+def trailers(git: Git, tip: Oid) -> list[tuple[str, list[str]]]:
+    """(commit, entry ids) of every commit of a branch whose message has our trailer, newest first."""
+    key = TRAILER.decode()
+    form = f"--format=%H %(trailers:key={key},valueonly,separator=%x2C)"
+    asked = ("rev-list", "--no-commit-header", "-i", f"--grep=^{key}[ \t]*:", form, tip)
+    out = git.run(*asked).out.decode("utf-8", "replace")
+    found = []
+    for line in out.splitlines():
+        commit, _, values = line.partition(" ")
+        ids = [value.strip() for value in values.split(",") if value.strip()]
+        if ids:
+            found.append((commit, ids))
+    return found
+
+
 class Branches:
     """The target branches beside the entries that landed on them."""
 
@@ -65,7 +81,7 @@ class Branches:
         """Looks at every branch that an entry was meant for."""
         for target in dict.fromkeys(e.target for e in self.entries.values()):
             tip = self.project.tip(target)
-            named = self._trailers(tip) if tip is not None else []
+            named = trailers(self.project.git, tip) if tip is not None else []
             landed = {
                 i: e.commit
                 for i, e in self.entries.items()
@@ -76,20 +92,6 @@ class Branches:
             for entry_id, commit in landed.items():
                 if commit not in there and not self.shallow:
                     self._not_there(entry_id, commit, target, again.get(entry_id))
-
-    def _trailers(self, tip: Oid) -> list[tuple[str, list[str]]]:
-        """(commit, entry ids) of every commit of a branch whose message has our trailer."""
-        key = TRAILER.decode()
-        form = f"--format=%H %(trailers:key={key},valueonly,separator=%x2C)"
-        asked = ("rev-list", "--no-commit-header", "-i", f"--grep=^{key}[ \t]*:", form, tip)
-        out = self.project.git.run(*asked).out.decode("utf-8", "replace")
-        found = []
-        for line in out.splitlines():
-            commit, _, values = line.partition(" ")
-            ids = [value.strip() for value in values.split(",") if value.strip()]
-            if ids:
-                found.append((commit, ids))
-        return found
 
     def _named(
         self, target: str, named: Sequence[tuple[str, list[str]]], there: set[str]

@@ -1,9 +1,10 @@
 """fsck, the rows: whether each is what its events lead to, and satisfies its schema as a document (DESIGN 5, 6)."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from uet_git.ledger import documents, inspect, redaction
+from uet_git.ledger import documents, inspect, redaction, unknown
 from uet_git.ledger.documents import Document
 from uet_git.ledger.gates import GateRow
 from uet_git.ledger.inspect import EntryRows, RunRows, Unreadable
@@ -24,6 +25,22 @@ class Rows:
         self.chain = chain
         self.problems = problems
         self.unsound: set[str] = set()
+        self.unknown = unknown.fields(ledger.db)
+
+    def told_unknown(self) -> None:
+        """What a rebuild could not restore, and whether its own list is sound."""
+        for (table, key), names in self.unknown.items():
+            body = documents.unknown_document(table, key, names, 1)
+            self._fits("unknown_fields", f"list of unknown fields of {table} {key}", body, ())
+        counts = Counter(table for table, _ in self.unknown)
+        if counts:
+            said = ", ".join(f"{table} {count}" for table, count in sorted(counts.items()))
+            text = f"a rebuild could not restore every field; rows with unknown ones: {said}"
+            self.problems.note("fields_unknown", text, ("uet-git", "log", "--json"))
+
+    def is_unknown(self, table: str, key: str, field: str) -> bool:
+        """Whether a rebuild could not restore a field."""
+        return field in self.unknown.get((table, key), ())
 
     def lost(self) -> None:
         """Rows that events name and the tables do not have."""
@@ -100,7 +117,8 @@ class Rows:
         if not fault and events and events[0].payload.get("sha256") != patch.sha256:
             fault = "its bytes are not those that were handed in"
         redacted = redaction.told(row.events)
-        if not fault and events and patch.content is None and not redacted:
+        lost = redacted or self.is_unknown("patches", patch.patch_id, "content")
+        if not fault and events and patch.content is None and not lost:
             fault = "its bytes are gone, and nobody redacted them"
         if patch.content is not None and redacted:
             again = ("uet-git", "redact", entry.label, "--reason", "it came back")
@@ -143,7 +161,8 @@ class Rows:
         next_: tuple[str, ...],
     ) -> None:
         """Gate attempts and steps of an entry or a run."""
-        for code, text in (*faults.of_gates(gates, events), *faults.of_steps(steps, events)):
+        lost = {g.gate_id for g in gates if self.is_unknown("gates", g.gate_id, "results")}
+        for code, text in (*faults.of_gates(gates, events, lost), *faults.of_steps(steps, events)):
             self.problems.damage(code, f"{owner}: {text}", next_)
         for gate in gates:
             self._fits("gates", f"{owner}: gate {gate.name}", documents.gate_document(gate), next_)

@@ -1,7 +1,8 @@
 """quarantine: keeps `.ledger/quarantine/` in step with the ledger, two files for each quarantined patch (DESIGN 12).
 
 The ledger is the truth. Every changing command ends here; what a crash left out, or somebody deleted, the next one puts
-back. `.in-step` names the newest event that the files have seen, so that a command looks only at what came since.
+back. `quarantine.seen`, beside the folder, names the newest event that the files have seen: a command looks only at
+what came since, and what is missing of before was taken away.
 """
 
 import os
@@ -21,7 +22,7 @@ from uet_git.project import Project
 from uet_git.queue import quarantine_report as reports
 
 _NAME: Final = re.compile(r"(([1-9][0-9]{0,17})(?:\.[0-9]{1,9})?-[a-z0-9-]+)\.(patch|json)")
-_MARK: Final = ".in-step"
+_MARK: Final = "quarantine.seen"
 _LOCK: Final = "quarantine.lock"
 _PATIENCE: Final = 10.0  # seconds; whoever holds the lock does the same work
 
@@ -96,7 +97,7 @@ def _names(project: Project) -> set[str]:
 def _seen(project: Project, ledger: Ledger) -> int:
     """The newest event that the files have seen; 0 if that is none of this chain's."""
     with suppress(OSError, ValueError):
-        seq, _, digest = (folder(project) / _MARK).read_text("ascii").strip().partition(" ")
+        seq, _, digest = (project.home / _MARK).read_text("ascii").strip().partition(" ")
         if holding.hash_at(ledger, int(seq)) == digest:
             return int(seq)
     return 0
@@ -123,7 +124,7 @@ def _act(project: Project, found: Plan) -> None:
             os.unlink(where / name)
     _write(project, where, found.stale)
     digest = holding.hash_at(project.ledger, found.seq)
-    files.write_atomic(where / _MARK, f"{found.seq} {digest}\n".encode("ascii"))
+    files.write_atomic(project.home / _MARK, f"{found.seq} {digest}\n".encode("ascii"))
     _sweep(where)
 
 

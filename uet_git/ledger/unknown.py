@@ -1,0 +1,47 @@
+"""What a rebuild could not restore: the columns of each row that hold a default, not what was there (DESIGN 2 P15)."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from uet_git.ledger.events import canonical
+
+Fields = Mapping[tuple[str, str], frozenset[str]]
+"""(table, key of the row) to the names of its columns."""
+NOTHING: Final[frozenset[str]] = frozenset()
+
+
+def fields(db: sqlite3.Connection) -> Fields:
+    """Every field that is unknown; empty in a ledger that was never rebuilt, or is older than the table for it."""
+    is_there = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'unknown_fields'"
+    if db.execute(is_there).fetchone() is None:
+        return {}
+    rows = db.execute("SELECT row_table, row_key, fields FROM unknown_fields").fetchall()
+    return {(table, key): frozenset(json.loads(names)) for table, key, names in rows}
+
+
+def of_row(db: sqlite3.Connection, table: str, key: str) -> frozenset[str]:
+    """The unknown fields of one row."""
+    sql = "SELECT fields FROM unknown_fields WHERE row_table = ? AND row_key = ?"
+    row = db.execute(sql, (table, key)).fetchone()
+    return NOTHING if row is None else frozenset(json.loads(row[0]))
+
+
+def forget(db: sqlite3.Connection, table: str, key: str, names: Iterable[str]) -> None:
+    """These fields of a row are known now."""
+    left = of_row(db, table, key) - set(names)
+    where = " WHERE row_table = ? AND row_key = ?"
+    if left:
+        sql = f"UPDATE unknown_fields SET fields = ?{where}"
+        db.execute(sql, (canonical(sorted(left)), table, key))
+    else:
+        db.execute(f"DELETE FROM unknown_fields{where}", (table, key))
+
+
+def add(db: sqlite3.Connection, found: Iterable[tuple[str, str, Iterable[str]]], seq: int) -> None:
+    """Notes unknown fields; `seq` is the event of the rebuild."""
+    db.executemany(
+        "INSERT OR REPLACE INTO unknown_fields VALUES (?, ?, ?, ?)",
+        [(table, key, canonical(sorted(names)), seq) for table, key, names in found],
+    )
