@@ -57,7 +57,10 @@ VARIABLES = (
         "XDG_STATE_HOME",
         "Where `uet-git/trust` lies, what you accepted; else `~/.local/state`.",
     ),
-    ("XDG_CONFIG_HOME", "Where `uet-git/policy.toml` lies, your own policy; else `~/.config`."),
+    (
+        "XDG_CONFIG_HOME",
+        "Where `uet-git/policy.toml`, your own policy, and `uet-git/config.toml` lie; else `~/.config`.",
+    ),
     (
         "UET_SANDBOX, UET_REQUIRE_SANDBOX",
         "A stronger sandbox than `uet.toml` asks for; a weaker one is refused.",

@@ -30,6 +30,10 @@ def main(argv: list[str]) -> int:
             from uet_git.queue import drain
 
             return drain.later(int(args[0]))
+        if name == "notify":
+            from uet_git.queue import notify
+
+            return notify.deliver(args[0])
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as exc:  # noqa: BLE001 - a fault of ours must not break the user's commit

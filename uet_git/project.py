@@ -83,6 +83,7 @@ class Project:
         self._settings: dict[str, Settings] = {}
         self._written: dict[str, Settings] = {}
         self._flags: dict[str, object] = {}
+        self.notified = 0  # the last event that the user's own program was told of
         self.patience: float | None = None  # seconds to wait for other writers; None: for ever
 
     @classmethod

@@ -90,6 +90,17 @@ def entries_of(project: Project, text: str) -> list[Entry] | None:
     return None
 
 
+def is_commit(project: Project, text: str) -> bool:
+    """Whether an argument means a commit, and not an entry. Raises: AmbiguousArgument if it may be both."""
+    if project.objects.resolve(f"{text}^{{commit}}") is None:
+        return False
+    if project.has_ledger() and entries_of(project, text):
+        raise AmbiguousArgument(
+            f"{shown(text)} is an entry and a revision; write refs/heads/{shown(text)} for a branch"
+        )
+    return True
+
+
 def chosen(project: Project, texts: Sequence[str]) -> list[Entry]:
     """Entries named by arguments, in order, once each. Raises: NotFound, AmbiguousArgument."""
     picked: dict[str, Entry] = {}

@@ -261,7 +261,7 @@ def show(
 
 
 @click.command(name="log")
-@click.argument("entry", required=False, metavar="[NUMBER]")
+@click.argument("entry", required=False, metavar="[NUMBER|COMMIT]")
 @click.option(
     "-n",
     "limit",
@@ -272,10 +272,19 @@ def show(
 )
 @output_options
 def log(entry: str | None, limit: int, as_json: bool, quiet: bool) -> int:
-    """The ledger's events, newest last; those of one entry with its number."""
+    """The ledger's events, newest last; those of one entry with its number.
+
+    With a commit: which change it is, who handed it in, which run landed it, which gates passed on which tree, who
+    approved it, and what was waived.
+    """
     out = Output(as_json=as_json, quiet=quiet)
     with Project.open() as project:
         tie.quietly(project, look=False)
+        if entry is not None and arguments.is_commit(project, entry):
+            from uet_git.cli import provenance
+
+            provenance.commit(out, project, entry)
+            return 0
         if not project.has_ledger():
             out.document([])
             out.text("no ledger yet: the first submit, apply or init makes it")

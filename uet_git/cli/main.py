@@ -46,6 +46,7 @@ COMMANDS: Final[dict[str, str]] = {
     "gate": "gate:gate_",
     "hook": "hook:hook",
     "audit": "audit:audit",
+    "blame": "provenance:blame",
 }
 INTERRUPTED: Final = 130
 BUG: Final = 70

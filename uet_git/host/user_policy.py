@@ -24,6 +24,12 @@ def path() -> str:
     return os.path.join(base, "uet-git", NAME) if base else ""
 
 
+def has_beside(name: str) -> bool:
+    """Whether the user has a file of this name in the same folder; reads nothing."""
+    where = path()
+    return bool(where) and os.path.exists(os.path.join(os.path.dirname(where), name))
+
+
 def read() -> UserPolicy | None:
     """The user's rules; None without a file. Raises: ConfigError."""
     where = path()

@@ -123,6 +123,15 @@ class Ledger:
             return recent
         return [Link(e.seq, e.hash, events.json_line(e)) for e in self.events(after)]
 
+    def made_here(self, after: int, kinds: Sequence[str]) -> list[Link]:
+        """The newest events after `after` that this process wrote, of these kinds."""
+        marks = tuple(f'"kind":"{kind}"' for kind in kinds)
+        return [
+            link
+            for link in self._recent
+            if link.seq > after and any(mark in link.line for mark in marks)
+        ]
+
     def events_of(self, *, entry: str | None = None, run: str | None = None) -> list[Event]:
         """The history of one entry, or of one run itself (not of the entries it worked on)."""
         column, value = (

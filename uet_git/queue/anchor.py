@@ -90,12 +90,13 @@ def anchor_now(project: Project) -> None:
     """Anchors what is not anchored yet, if it can: a busy ref leaves it to the next one, as the ledger has it all.
 
     It comes at the end of every command that changes something, so what hooks left is tied up first, and the
-    quarantine folder is brought into step.
+    quarantine folder is brought into step. Then the user's own program is told.
     """
     from uet_git.queue import tie
 
     tie.quietly(project)
     _keep_quarantine(project)
+    _notify(project)
     with suppress(GitLocked):
         for _ in range(3):
             made = prepare(project, newest(project))
@@ -104,6 +105,16 @@ def anchor_now(project: Project) -> None:
             project.objects.write()
             if project.refs.move([made[0]]) is None:
                 return
+
+
+def _notify(project: Project) -> None:
+    """Costs one look at a file that most users do not have."""
+    from uet_git.host import user_policy
+
+    if user_policy.has_beside("config.toml"):
+        from uet_git.queue import notify
+
+        project.notified = notify.after(project, project.notified)
 
 
 def _keep_quarantine(project: Project) -> None:

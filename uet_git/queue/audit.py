@@ -66,6 +66,19 @@ def audit(project: Project, asked: Sequence[str] | None = None) -> Audit:
     return Audit(found, totals, broken)
 
 
+def classified(project: Project, commits: Sequence[str]) -> dict[str, Audited]:
+    """How each of these commits came there, by id, as the ledger knows it now; records nothing."""
+    if not commits:
+        return {}
+    ledger = project.ledger if project.has_ledger() else None
+    foreign, _ = audit_logs.read(project)
+    asked = ["--no-walk=unsorted", *commits]
+    baselines = _baselines(ledger, foreign)
+    rows = _commits(project, asked)
+    found = _classified(project, ledger, foreign, baselines, rows, asked)
+    return {one.commit: one for one in found}
+
+
 def revisions(text: str) -> list[str]:
     """A RANGE as arguments of `git rev-list`; nothing in it can be an option."""
     return ["--end-of-options", text]
