@@ -16,7 +16,9 @@ from tests.product import COMMAND, states, trust, uet
 from uet_git.host import contracts
 from uet_git.model import rework_page
 from uet_git.project import Project
-from uet_git.queue import rework
+from uet_git.queue import line, rework, submit
+from uet_git.queue.options import Options, Source
+from uet_git.queue.progress import Listener
 
 LINES = b"".join(b"line %d\n" % n for n in range(1, 41))
 MODULE = b"def f():\n    return 1\n\n\ndef g():\n    return 2\n"
@@ -33,6 +35,19 @@ def packet(repo: Path, label: str) -> dict[str, Any]:
     return json.loads(json.dumps(found))
 
 
+def hand_in(repo: Path, patch: bytes, **given: Any) -> None:
+    """Submits and applies as `uet-git apply -` does, in this process."""
+    with Project.open(str(repo)) as project:
+        project.ensure_ledger()
+        options = Options("refs/heads/main", **given)
+
+        def wanted(run: str) -> list[Any]:
+            done = submit.submit(project, [Source("standard input", patch)], options, run=run)
+            return [d.entry for d in done]
+
+        line.apply(project, wanted, Listener())
+
+
 def text(lines: list[dict[str, Any]], *, differing: bool = False) -> list[str]:
     return [f"{e['line']} {e['text']}" for e in lines if e["differs"] or not differing]
 
@@ -42,8 +57,7 @@ def repo(tmp_path: Path) -> Path:
     """Change 1 landed and made line 10 `line ten`."""
     repo = make_repo(tmp_path / "repo", {"a.txt": LINES, "lib/m.py": MODULE})
     first = diff("a.txt", LINES, LINES.replace(b"line 10\n", b"line ten\n"))
-    (tmp_path / "first").write_bytes(mail("Spell ten", first))
-    uet(repo, "apply", "../first")
+    hand_in(repo, mail("Spell ten", first))
     return repo
 
 
@@ -91,7 +105,7 @@ def test_the_command_works_as_it_stands(which: str, repo: Path) -> None:
 
 def test_only_the_hunks_that_do_not_fit_are_told(repo: Path) -> None:
     """With the text around, the landed change that is in the way, and the hunk as typed."""
-    uet(repo, "apply", "-", stdin=mail("Roman", bad()), code=1)
+    hand_in(repo, mail("Roman", bad()))
     found = packet(repo, "2")
     (place,) = found["conflicts"]
     assert (place["path"], place["hunk"], place["hunks"], place["line"]) == ("a.txt", 1, 2, 11)
@@ -113,14 +127,14 @@ def test_a_commit_made_by_hand_is_told_too(repo: Path) -> None:
     old = git(repo, "show", "HEAD:a.txt")
     by_hand = commit_files(repo, {"a.txt": old.replace(b"line 20\n", b"score\n")}, "By hand")
     commit_files(repo, {"a.txt": old.replace(b"line 20\n", b"score\n") + b"more\n"}, "Later")
-    uet(repo, "apply", "-", stdin=diff("a.txt", old, old.replace(b"line 20\n", b"x\n")), code=1)
+    hand_in(repo, diff("a.txt", old, old.replace(b"line 20\n", b"x\n")))
     by = packet(repo, "2")["conflicts"][0]["changed_by"]
     assert (by["commit"], by["number"], by["exact"]) == (by_hand, None, True)
 
 
 def test_a_malformed_diff_is_explained_as_it_may_be_meant(repo: Path) -> None:
     typed = b"```diff\n--- lib/m.py\n+++ lib/m.py\n@@ ... @@\n def g():\n-    return 7\n+    return 8\n```\n"
-    uet(repo, "apply", "-", stdin=typed, code=1)
+    hand_in(repo, typed)
     found = packet(repo, "2")
     assert found["state"] == "dropped"
     (place,) = found["conflicts"]
@@ -136,7 +150,7 @@ def test_similar_text_elsewhere_is_shown(repo: Path) -> None:
     moved = b"# new\n" * 30 + MODULE
     commit_files(repo, {"lib/m.py": moved}, "Move")
     typed = diff("lib/m.py", MODULE, MODULE.replace(b"return 1", b"return 3"))
-    uet(repo, "apply", "-", stdin=typed.replace(b" def f()", b" def f(x)"), code=1)
+    hand_in(repo, typed.replace(b" def f()", b" def f(x)"))
     (place,) = packet(repo, "2")["conflicts"]
     assert text(place["similar"])[:2] == ["31 def f():", "32     return 1"]
 
@@ -144,7 +158,7 @@ def test_similar_text_elsewhere_is_shown(repo: Path) -> None:
 def test_a_file_that_moved_is_found_by_its_name(repo: Path) -> None:
     git(repo, "mv", "lib/m.py", "m.py")
     git(repo, "commit", "-qm", "Move the module")
-    uet(repo, "apply", "-", stdin=diff("lib/m.py", MODULE, MODULE + b"x\n"), code=1)
+    hand_in(repo, diff("lib/m.py", MODULE, MODULE + b"x\n"))
     (place,) = packet(repo, "2")["conflicts"]
     assert (place["code"], place["same_name"]) == ("apply.no_such_file", ["m.py"])
     assert place["changed_by"]["title"] == "Move the module"
@@ -153,7 +167,7 @@ def test_a_file_that_moved_is_found_by_its_name(repo: Path) -> None:
 def test_what_is_there_already_is_said(repo: Path) -> None:
     tip = git(repo, "show", "HEAD:a.txt")
     half = diff("a.txt", LINES, LINES.replace(b"line 10\n", b"line ten\n") + b"end\n")
-    uet(repo, "apply", "-", stdin=half, code=1)
+    hand_in(repo, half)
     (place,) = packet(repo, "2")["conflicts"]
     assert place["already_there"]
     assert b"end" not in tip
@@ -213,7 +227,7 @@ def gated(tmp_path: Path) -> Path:
         },
     )
     trust(repo)
-    uet(repo, "apply", "-", stdin=mail("Bad", diff("a.txt", LINES, LINES + b"bad\n")), code=1)
+    hand_in(repo, mail("Bad", diff("a.txt", LINES, LINES + b"bad\n")))
     return repo
 
 
@@ -361,8 +375,8 @@ def test_a_line_to_type_holds_hostile_words(tmp_path: Path) -> None:
     words = "It's `bad` $(id)\n\n```\n\x1b[31mred"
     uet(repo, "apply", "-", "--message", words, stdin=diff("none", b"a\n", b"b\n"), code=1)
     page = uet(repo, "show", "1", "--rework").out.decode()
-    line = re.findall(r"^uet-git apply - .*$", page, re.MULTILINE)[0]
-    typed = line.replace("uet-git", " ".join(COMMAND), 1)
+    shown = re.findall(r"^uet-git apply - .*$", page, re.MULTILINE)[0]
+    typed = shown.replace("uet-git", " ".join(COMMAND), 1)
     good = diff("new", None, b"n\n")
     done = subprocess.run(
         ["bash", "-c", typed], cwd=repo, input=good, capture_output=True, check=False

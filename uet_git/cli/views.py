@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from uet_git.errors import UetError
 from uet_git.model import display, order
@@ -13,6 +13,9 @@ from uet_git.model.records import Finding
 from uet_git.model.waivers import can_waive
 from uet_git.project import Project
 from uet_git.queue import handmade
+
+if TYPE_CHECKING:
+    from uet_git.queue.locate import Locator
 
 REWORKS: Final = 20
 """Entries of one call that say what is needed to mend them."""
@@ -26,6 +29,7 @@ class Viewer:
         self._waiting: dict[str, order.Waiting] = {}
         self._untrusted: dict[str, Finding | None] = {}
         self._reworks = 0
+        self._locator: Locator | None = None
 
     def entry(self, entry: Entry) -> dict[str, Any]:
         """The document of one entry."""
@@ -74,10 +78,13 @@ class Viewer:
         waits = entry.state in ("created", "validated", "queued", "applied", "verified")
         if (waits and fits) or order.is_done(entry) or self._reworks == REWORKS:
             return None
-        from uet_git.queue import rework
+        from uet_git.queue import locate, rework
 
         self._reworks += 1
-        return rework.packet(self.project, entry)
+        self._locator = self._locator or locate.Locator(self.project)
+        with suppress(UetError):  # what cannot be explained was tried all the same
+            return rework.packet(self.project, entry, self._locator)
+        return None
 
     def reason(self, entry: Entry) -> tuple[str | None, str | None]:
         """Why an entry is where it is: as recorded; for one in the queue also that its gates are not accepted here."""

@@ -52,30 +52,39 @@ class Located(NamedTuple):
     fits: bool
 
 
-def located(
-    project: Project, patch: Patch, diff: bytes, tip: Oid | None, first_line: int = 1
-) -> Located:
-    """Every place at which the patch does not fit the commit `tip`. Writes nothing.
+class Locator:
+    """Finds places in one repository; what it reads of a commit serves every patch that it is asked about."""
 
-    `diff` is what it was read from, for a patch without changes; `first_line` where that begins in what was handed in.
-    """
-    tree = project.tip_tree(tip)
-    findings: Sequence[Finding] = ()
-    if patch.changes:
-        findings = _findings(project, patch, tip, tree)
-    looking = _Looking(project, Tip(project.objects, tree), Tracer(project, tip))
-    if patch.changes:
-        every = [each for finding in findings for each in looking.of_finding(patch, finding)]
-    else:
-        every = list(looking.as_typed(diff, first_line))
-    fits = bool(patch.changes) and not findings
-    return Located([make() for make in every[:MOST]], max(0, len(every) - MOST), fits)
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._known: dict[Oid | None, _Looking] = {}
+
+    def located(self, patch: Patch, diff: bytes, tip: Oid | None, first_line: int = 1) -> Located:
+        """Every place at which the patch does not fit the commit `tip`. Writes nothing.
+
+        `diff` is what it was read from, for a patch without changes; `first_line` where that begins in what was handed
+        in.
+        """
+        if tip not in self._known:
+            tree = self._project.tip_tree(tip)
+            files = Tip(self._project.objects, tree)
+            self._known[tip] = _Looking(files, Tracer(self._project, tip))
+        looking = self._known[tip]
+        findings = _findings(self._project, patch, tip) if patch.changes else ()
+        if patch.changes:
+            every = [each for finding in findings for each in looking.of_finding(patch, finding)]
+        else:
+            every = list(looking.as_typed(diff, first_line))
+        fits = bool(patch.changes) and not findings
+        return Located([make() for make in every[:MOST]], max(0, len(every) - MOST), fits)
 
 
-def _findings(project: Project, patch: Patch, tip: Oid | None, tree: Oid) -> Sequence[Finding]:
+def _findings(project: Project, patch: Patch, tip: Oid | None) -> Sequence[Finding]:
     objects = project.objects
     mark = objects.mark()
-    result = Composer(objects, project.settings_at(tip).limits).compose(tree, patch)
+    result = Composer(objects, project.settings_at(tip).limits).compose(
+        project.tip_tree(tip), patch
+    )
     if isinstance(result, Conflict):
         return result.findings
     objects.rewind(mark)
@@ -83,10 +92,9 @@ def _findings(project: Project, patch: Patch, tip: Oid | None, tree: Oid) -> Seq
 
 
 class _Looking:
-    """Looks at one tree for one patch. What it gives are makers, so that only what is shown is looked up."""
+    """Looks at one tree. What it gives are makers, so that only what is shown is looked up."""
 
-    def __init__(self, project: Project, tip: Tip, tracer: Tracer) -> None:
-        self._project = project
+    def __init__(self, tip: Tip, tracer: Tracer) -> None:
         self._tip = tip
         self._tracer = tracer
 

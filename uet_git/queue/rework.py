@@ -25,11 +25,14 @@ FILE: Final = "mended.patch"
 _OVER: Final = ("committed", "rolled_back")
 
 
-def packet(project: Project, entry: Entry) -> dict[str, Any]:
-    """The rework document of an entry (rework.v1). Text in it is foreign and not escaped. Raises: ConfigError."""
+def packet(project: Project, entry: Entry, locator: locate.Locator | None = None) -> dict[str, Any]:
+    """The rework document of an entry (rework.v1). Text in it is foreign and not escaped. Raises: ConfigError.
+
+    One `locator` for several entries reads the target once.
+    """
     tip = project.tip(entry.target)
     judged = _judged(project, entry, tip)
-    found = _located(project, judged, tip)
+    found = _located(locator or locate.Locator(project), judged, tip)
     return {
         "v": 1,
         **{"id": entry.entry_id, "number": entry.number, "revision": entry.revision},
@@ -53,12 +56,12 @@ def _judged(project: Project, entry: Entry, tip: Oid | None) -> validate.Judgeme
 
 
 def _located(
-    project: Project, judged: validate.Judgement | None, tip: Oid | None
+    locator: locate.Locator, judged: validate.Judgement | None, tip: Oid | None
 ) -> locate.Located:
     """Where it does not fit; nothing for what cannot be read at all."""
     if judged is None or judged.mail.refused is not None:
         return locate.Located([], 0, False)
-    return locate.located(project, judged.patch, judged.mail.diff, tip, judged.first_line)
+    return locator.located(judged.patch, judged.mail.diff, tip, judged.first_line)
 
 
 def _finding(found: dict[str, Any]) -> dict[str, Any]:
