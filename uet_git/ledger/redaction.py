@@ -35,6 +35,16 @@ def alike(ledger: Ledger, entries: Sequence[Entry]) -> list[Entry]:
     return [found[seq] for seq in sorted(found)]
 
 
+def reverts(ledger: Ledger, entry: Entry) -> list[Entry]:
+    """The entries that take a landed one back, as far as their own content is still there: it is the same, turned."""
+    rows = ledger.db.execute(
+        f"SELECT {COLUMNS} FROM entries WHERE (rollback_of = ? OR entry_id = ?)"
+        " AND patch_id IN (SELECT patch_id FROM patches WHERE content IS NOT NULL) ORDER BY seq",
+        (entry.entry_id, entry.rolled_back_by),
+    )
+    return [entry_of(row) for row in rows.fetchall()]
+
+
 def is_redacted(ledger: Ledger, entry: Entry) -> bool:
     """Whether an entry's bytes were taken out."""
     row = ledger.db.execute(

@@ -5,7 +5,7 @@ commits, and the anchored log, which holds titles and the details of findings (D
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
@@ -49,7 +49,7 @@ def plan(project: Project, entries: Sequence[Entry]) -> Redaction:
         person.need(project, f"redact change {entry.label}", ("uet-git", "show", entry.label))
     every = redaction.alike(project.ledger, entries)
     kept = {e.entry_id: redaction.kept(project.ledger, e) for e in every}
-    return Redaction(every, kept, [left for e in every for left in _left(project, e)])
+    return Redaction(every, kept, [left for e in every for left in _left(project, e, kept)])
 
 
 def redact(project: Project, entries: Sequence[Entry], reason: str) -> Redaction:
@@ -124,13 +124,18 @@ def _scratch(project: Project, entries: Sequence[Entry]) -> Iterator[str]:
 # -- what is left ----------------------------------------------------------------------------------------------------
 
 
-def _left(project: Project, entry: Entry) -> Iterator[Left]:
+def _left(project: Project, entry: Entry, going: Collection[str]) -> Iterator[Left]:
+    """Where an entry's content is besides; `going`: ids of entries whose own goes with it."""
     label = entry.label
     seqs = redaction.quoting(project.ledger, entry, _words(project, entry))
     if seqs:
         which = ", ".join(map(str, seqs))
         text = f"event {which} of change {label} quotes it, in the ledger and in its log in git"
         yield Left(text, ("uet-git", "log", label))
+    others = (e for e in redaction.reverts(project.ledger, entry) if e.entry_id not in going)
+    for revert in others:
+        text = f"change {revert.label} takes change {label} back, and has its lines too"
+        yield Left(text, ("uet-git", "redact", revert.label, "--reason", f"as change {label}"))
     if entry.commit_id is not None:
         text = f"commit {entry.commit_id[:12]} of change {label} has it, and git's history with it"
         yield Left(text, ("git", "log", "-1", entry.commit_id))
