@@ -146,14 +146,20 @@ def test_an_old_backup_is_reported_as_rolled_back(repo: Path, tmp_path: Path, ho
     """By whatever way it came there; `restore` says so at once."""
     save(repo, tmp_path / "b.db")
     go_on(repo)
+    with Project.open(str(repo)) as project:
+        last = project.ledger.last_seq()
     if how == "cp":
         shutil.copy(tmp_path / "b.db", damage.database(repo))
     else:
         done = uet(repo, "restore", "../b.db")
         assert b"it is rolled back" in done.out
-        assert b"next: uet-git fsck" in done.out
+        assert b"next: uet-git fsck --repair" in done.out
     assert codes(repo)[0] == {"ledger_rolled_back"}
     assert uet(repo, "status", "--json").document["unanchored"] == 0
+    uet(repo, "fsck", "--repair")
+    assert codes(repo)[0] == set()
+    with Project.open(str(repo)) as project:
+        assert project.ledger.last_seq() > last
 
 
 def test_others_who_have_the_ledger_open_see_the_restored_one(repo: Path, tmp_path: Path) -> None:

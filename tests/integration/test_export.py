@@ -337,6 +337,16 @@ def test_after_a_redaction(tmp_path: Path, templates: Templates) -> None:
     assert codes(rewritten(data, back)) == {"redaction_undone"}
 
 
+def test_after_a_rebuild(tmp_path: Path, templates: Templates) -> None:
+    """What a rebuild could not restore is said in the export, and is no damage."""
+    repo = templates.copy(tmp_path / "repo")
+    damage.database(repo).unlink()
+    uet(repo, "fsck", "--repair")
+    data = exported(repo, patches=True)
+    assert of([json.loads(line) for line in raw(data)], "unknown_fields")
+    assert codes(data) == set()
+
+
 def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
     repo = make_repo(tmp_path / "repo", {"a.txt": b"a\n"})
     with Project.open(str(repo)) as project:

@@ -71,7 +71,7 @@ def restore(file: str, reason: str, dry_run: bool, as_json: bool, quiet: bool) -
     with Project.open() as project:
         act = keeping.check if dry_run else partial(keeping.restore, reason=reason)
         done = act(project, path)
-        next_ = ("uet-git", "status") if done.follows else ("uet-git", "fsck")
+        next_ = ("uet-git", "status") if done.follows else ("uet-git", "fsck", "--repair")
         out.document(_restored(path, done, next_, dry_run=dry_run))
         copy = done.copy
         said = "would restore" if dry_run else "restored"

@@ -14,11 +14,18 @@ NOTHING: Final[frozenset[str]] = frozenset()
 
 def fields(db: sqlite3.Connection) -> Fields:
     """Every field that is unknown; empty in a ledger that was never rebuilt, or is older than the table for it."""
+    return {(table, key): frozenset(names) for table, key, names, _ in rows(db)}
+
+
+def rows(db: sqlite3.Connection) -> list[tuple[str, str, list[str], int]]:
+    """Every line as it is: table, key of the row, its unknown fields, the event of the rebuild."""
     is_there = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'unknown_fields'"
     if db.execute(is_there).fetchone() is None:
-        return {}
-    rows = db.execute("SELECT row_table, row_key, fields FROM unknown_fields").fetchall()
-    return {(table, key): frozenset(json.loads(names)) for table, key, names in rows}
+        return []
+    found = db.execute(
+        "SELECT row_table, row_key, fields, event_seq FROM unknown_fields"
+    ).fetchall()
+    return [(table, key, json.loads(names), seq) for table, key, names, seq in found]
 
 
 def of_row(db: sqlite3.Connection, table: str, key: str) -> frozenset[str]:

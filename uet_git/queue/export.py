@@ -15,8 +15,8 @@ from typing import Any, BinaryIO, Final, NamedTuple, TypeVar
 
 from uet_git import __version__
 from uet_git.errors import LedgerCorrupt
-from uet_git.ledger import copies, documents, events, inspect
-from uet_git.ledger.handmade import Branch, HookEntry, Rewrite
+from uet_git.ledger import copies, documents, events, inspect, unknown
+from uet_git.ledger.handmade import Branch, HookEntry, Rewrite, Unverified
 from uet_git.ledger.inspect import EntryRows, RunRows, Unreadable
 from uet_git.ledger.ledger import Ledger
 from uet_git.model import history
@@ -109,6 +109,8 @@ def _head(ledger: Ledger, *, patches: bool) -> dict[str, Any]:
 
 
 def _rows(ledger: Ledger, *, patches: bool) -> Iterator[Row]:
+    for row in unknown.rows(ledger.db):  # first: what is told of the others must not be looked for
+        yield "unknown_fields", documents.unknown_document(*row)
     for page in inspect.run_pages(ledger):
         for run in page:
             yield from _of_run(_sound(run))
@@ -123,15 +125,18 @@ def _rows(ledger: Ledger, *, patches: bool) -> Iterator[Row]:
             raise _unreadable("repairs", repair.entry_id, fault)
         yield "repairs", _bytes(documents.repair_document(repair), patches=patches)
     yield from (("pauses", documents.pause_document(p)) for p in ledger.pauses())
-    for row in inspect.handmade(ledger):
-        if isinstance(row, HookEntry):
-            yield "hook_entries", documents.hook_entry_document(row)
-        elif isinstance(row, Branch):
-            yield "branches", documents.branch_document(row)
-        elif isinstance(row, Rewrite):
-            yield "rewrites", documents.rewrite_document(row)
-        else:
-            yield "unverified_commits", documents.unverified_document(row)
+    for made in inspect.handmade(ledger):
+        yield _of_handmade(made)
+
+
+def _of_handmade(row: HookEntry | Branch | Rewrite | Unverified) -> Row:
+    if isinstance(row, HookEntry):
+        return "hook_entries", documents.hook_entry_document(row)
+    if isinstance(row, Branch):
+        return "branches", documents.branch_document(row)
+    if isinstance(row, Rewrite):
+        return "rewrites", documents.rewrite_document(row)
+    return "unverified_commits", documents.unverified_document(row)
 
 
 def _sound(row: _Rows | Unreadable) -> _Rows:

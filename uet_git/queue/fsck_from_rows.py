@@ -87,9 +87,10 @@ class Told:
         self._rows = None if histories is None else histories.rows
         self._problems = problems
         self._seen: dict[str, set[str]] = {"entry": set(), "run": set(), "gate": set()}
+        self._unknown: set[tuple[str, str]] = set()
         self._compare: dict[str, Callable[[dict[str, Any]], None]] = {
             **{"entries": self._entry, "patches": self._patch, "repairs": self._repair},
-            **{"runs": self._run, "gates": self._gate},
+            **{"runs": self._run, "gates": self._gate, "unknown_fields": self._lost},
         }
 
     def compare(self, table: str, body: dict[str, Any]) -> None:
@@ -155,6 +156,10 @@ class Told:
             fault = "its digest is not that of what was handed in"
         self._bytes(f"patch of entry {body.get('entry_id')}", body, told, fault)
 
+    def _lost(self, body: dict[str, Any]) -> None:
+        """What a rebuild could not restore is no damage."""
+        self._unknown |= {(body["row_key"], field) for field in body["fields"]}
+
     def _repair(self, body: dict[str, Any]) -> None:
         assert self._rows is not None
         told = self._rows["entry"].get(str(body.get("entry_id")))
@@ -169,8 +174,11 @@ class Told:
             self._problems.damage("patch_damaged", f"{name}: {fault}")
         elif told.redacted and not body.get("redacted"):
             self._problems.damage("redaction_undone", f"{name}: it was redacted, and is here")
-        elif body.get("redacted") and not told.redacted:
+        elif body.get("redacted") and not (told.redacted or self._is_lost(body)):
             self._problems.damage("patch_damaged", f"{name}: it is gone, and nobody redacted it")
+
+    def _is_lost(self, body: dict[str, Any]) -> bool:
+        return (body.get("patch_id"), "content") in self._unknown
 
     def _run(self, body: dict[str, Any]) -> None:
         name = f"run {body.get('run_id')}"
