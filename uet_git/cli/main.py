@@ -13,6 +13,7 @@ import click
 from uet_git import __version__
 from uet_git.cli.render import Output, failure
 from uet_git.errors import DiskFull, IoFailed, UetError
+from uet_git.host import heap
 
 COMMANDS: Final[dict[str, str]] = {
     "submit": "intake:submit",
@@ -109,6 +110,7 @@ def run(argv: list[str]) -> int:
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _terminate)
+    heap.keep_freed()
     gc.freeze()
     gc.set_threshold(100_000, 20, 20)
     try:

@@ -98,7 +98,17 @@ class Entries:
 
     def by_identity(self, identity: str) -> list[Entry]:
         """Entries of the same bytes, target and overrides, newest first."""
-        return self._many("identity = ? ORDER BY seq DESC", (identity,))
+        return self.by_identities([identity]).get(identity, [])
+
+    def by_identities(self, identities: Sequence[str]) -> dict[str, list[Entry]]:
+        """As by_identity, for many at once: those that were found, by identity."""
+        found: dict[str, list[Entry]] = {}
+        for start in range(0, len(identities), 500):
+            page = identities[start : start + 500]
+            where = f"identity IN ({', '.join('?' * len(page))}) ORDER BY seq DESC"
+            for entry in self._many(where, tuple(page)):
+                found.setdefault(entry.identity, []).append(entry)
+        return found
 
     def by_commit(self, commit_id: str) -> Entry | None:
         """The entry that landed as this commit."""

@@ -144,9 +144,12 @@ def identify(project: Project, parts: Sequence[Part], options: Options) -> None:
         reverts = part.source.reverts
         own = {} if reverts is None else {"rolls_back": list(reverts.originals)}
         part.identity = identity_of(part.sha256, options.target, overrides | own)
-        if reverts is not None or not project.has_ledger():
-            continue
-        for entry in project.ledger.entries.by_identity(part.identity):
+    fresh = [p for p in parts if p.source.reverts is None]
+    if not fresh or not project.has_ledger():
+        return
+    met = project.ledger.entries.by_identities([p.identity for p in fresh])
+    for part in fresh if met else ():
+        for entry in met.get(part.identity, ()):
             if entry.state in ("dropped", "rolled_back") or (
                 entry.state == "committed" and not _reachable(project, entry, target_tip)
             ):

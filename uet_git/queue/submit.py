@@ -118,12 +118,14 @@ class Intake:
         self.offers: list[tuple[str, Repaired]] = []
         self.superseded: list[Entry] = []
         self.left_out: list[Entry] = []
+        self.met: dict[str, list[Entry]] = {}
         self.members: list[Entry] = []  # of the series that is replaced
 
     def take(self, parts: Sequence[Part], cover: str | None) -> list[Submitted]:
         """Writes everything; returns what became of each part."""
         check_options(self.entries, parts, self.options)
         places = self._places(parts)
+        self.met = self.entries.by_identities([p.identity for p in parts if p.known is None])
         fresh = [p for p in parts if p.known is None]
         series_id = (
             self._add_series(parts, cover) if is_series(parts, self.options) and fresh else None
@@ -221,7 +223,7 @@ class Intake:
 
     def _met_meanwhile(self, part: Part) -> Entry | None:
         """The same bytes handed in by another process since we looked."""
-        for entry in self.entries.by_identity(part.identity):
+        for entry in self.met.get(part.identity, ()):
             if entry.state not in ("dropped", "rolled_back") and entry != part.names_old:
                 return entry
         return None
