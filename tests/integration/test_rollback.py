@@ -323,15 +323,32 @@ def test_agents_and_calls_without_a_reason_are_refused(repo: Path) -> None:
     assert snapshot(repo) == before
 
 
-def test_an_agents_revision_of_a_rollback_rolls_nothing_back(repo: Path) -> None:
-    """Else anything could land in its place and count as the way back."""
+@pytest.mark.parametrize("who", ["person", "agent"])
+def test_the_next_revision_of_a_rollback_is_one_if_a_person_made_it(repo: Path, who: str) -> None:
+    """An agent could land anything in its place, and it would count as the way back."""
     after = land_lines(repo, [5])[-1]
     now = line(after, 6, b"x\n")
     uet(repo, "apply", put(repo, "2.patch", diff("a.txt", after, now)))
     uet(repo, "rollback", "1", *WHY, code=1)
-    other = put(repo, "o.patch", diff("b.txt", b"b\n", b"c\n"))
-    uet(repo, "apply", other, "--replaces", "3", env={"UET_ORIGIN": "codex"})
-    assert states(repo)[0] == "committed"
+    back = put(repo, "b.patch", diff("a.txt", now, line(now, 5, b"line 5\n")))
+    env = {"UET_ORIGIN": "codex"} if who == "agent" else {}
+    uet(repo, "apply", back, "--replaces", "3", env=env)
+    assert states(repo)[0] == ("rolled_back" if who == "person" else "committed")
+    sound(repo)
+
+
+def test_a_part_of_a_rollback_rolls_nothing_back(repo: Path) -> None:
+    land_lines(repo, [5])
+    now = (repo / "a.txt").read_bytes()
+    both = diff("a.txt", now, line(now, 70, b"x\n")) + diff("b.txt", b"b\n", b"c\n")
+    uet(repo, "apply", put(repo, "2.patch", both))
+    later = line(line(now, 70, b"x\n"), 71, b"y\n")
+    uet(repo, "apply", put(repo, "3.patch", diff("a.txt", line(now, 70, b"x\n"), later)))
+    uet(repo, "rollback", "2", *WHY, code=1)
+    uet(repo, "pick", "4", "--hunks", "2", *WHY, code=None)
+    uet(repo, "apply", "4", code=None)
+    assert (repo / "b.txt").read_bytes() == b"b\n"
+    assert states(repo)[1] == "committed"
 
 
 def test_commits_that_were_rebased_away_are_found_by_their_trailer(repo: Path) -> None:

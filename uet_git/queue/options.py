@@ -35,6 +35,7 @@ class Options(NamedTuple):
 
     `scope` and `create` are the paths that it may touch (empty: any) and make, `forbidden` those that it leaves alone.
     `replaces` names a change's number, `replaces_series` the number of any member of a series.
+    `partial` tells that the next revision does only a part of what the one before did.
     """
 
     target: str
@@ -53,6 +54,7 @@ class Options(NamedTuple):
     replaces_series: int | None = None
     allow_behind: bool = False
     sign_off: bool = False
+    partial: bool = False
     ids: Mapping[str, str] = {}
 
     @property

@@ -32,7 +32,7 @@ def prepare(project: Project, entry: Entry, chosen: Collection[int]) -> revise.R
         _refuse(entry, f"that is the whole of change {entry.label}; nothing would be left out")
     first, rest = cut.split(set(chosen))
     _prove(project, entry, first, rest)
-    revision = revise.Revision(project, entry, first, revise.kept(entry))
+    revision = revise.Revision(project, entry, first, revise.kept(entry, partial=True))
     depends = tuple(sorted({*entry.depends_on, entry.number}))
     options = revise.kept(entry, replaces=None, depends_on=depends, priority=entry.priority)
     held = entry.state in ("quarantined", "apply_failed")

@@ -294,11 +294,15 @@ class Intake:
         }
         if self.options.replaces_series is None:
             row.update(series_id=old.series_id, series_index=old.series_index)
-        if old.rollback_of is not None and not self.project.actor.startswith("agent:"):
+        if old.rollback_of is not None and self._rolls_back_still():
             row.update(_rollback(self.project.ledger.rolls_back(old.entry_id), "next revision"))
         own = {m.number for m in self.members}
         row["depends_on"] = sorted({*old.depends_on} - own | {*depends_on})
         return row
+
+    def _rolls_back_still(self) -> bool:
+        """Whether the next revision of a rollback counts as one: not a part of it, nor what an agent says it is."""
+        return not (self.options.partial or self.project.actor.startswith("agent:"))
 
     def _history_findings(self, part: Part, held: str | None) -> list[Finding]:
         found = []
