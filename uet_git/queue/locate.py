@@ -160,17 +160,16 @@ class _Looking:
             said = finding.detail if "more than one place" in finding.detail else misfit.said
         first = max(0, place - _ABOUT)
         there = lines[first : place + max(len(missed.old), 1) + _ABOUT]
-        gone, came = _differing(missed.old, there)
-        wanted = set(gone)
-        found = set(came)
+        lost, new = _differing(missed.old, there)
+        gone, came = [missed.old[n] for n in sorted(lost)], [there[n] for n in sorted(new)]
         has_it = bool(missed.new) and missed.new != missed.old and _stands(missed.new, lines)
         return {
             **self._file(missed.path),
             **{"code": finding.code, "hunk": missed.number, "hunks": missed.hunks},
             **{"line": missed.line, "words": said, "already_there": has_it},
             "typed": _text(b"\n".join(missed.typed.split(b"\n")[:TYPED]), WIDEST * LINES),
-            "expected": _numbered(missed.old, missed.start or 1, wanted),
-            "found": _numbered(there, first + 1, found),
+            "expected": _numbered(missed.old, missed.start or 1, lost),
+            "found": _numbered(there, first + 1, new),
             "similar": (
                 []
                 if similar is None
@@ -252,30 +251,30 @@ def _stands(wanted: Sequence[bytes], lines: Sequence[bytes]) -> bool:
     return b"\n" + b"\n".join(wanted) + b"\n" in text
 
 
-def _differing(old: Sequence[bytes], there: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:
-    """The expected lines that are not there, and the lines there, between what fits, that are not expected."""
+def _differing(old: Sequence[bytes], there: Sequence[bytes]) -> tuple[set[int], set[int]]:
+    """Which expected lines are not there, and which lines there, between those that fit, are not expected."""
     if len(old) > LINES * 4 or max(map(len, [*old, *there]), default=0) > WIDEST * 10:
-        return [], []
+        return set(), set()
     found = SequenceMatcher(None, list(old), list(there), autojunk=False).get_opcodes()
-    gone: list[bytes] = []
-    came: list[bytes] = []
+    lost: set[int] = set()
+    new: set[int] = set()
     for tag, a, b, c, d in found:
         if tag == "equal":
             continue
-        gone += old[a:b]
+        lost.update(range(a, b))
         if a == 0:
-            c = d - (b - a) if b else d  # what stands before it is only shown around it
+            c = max(c, d - (b - a)) if b else d  # what stands before it is only shown around it
         if b == len(old):
-            d = c + (b - a) if a < b else c
-        came += there[max(c, 0) : d]
-    return gone, came
+            d = min(d, c + (b - a)) if a < b else c
+        new.update(range(c, d))
+    return lost, new
 
 
-def _numbered(lines: Sequence[bytes], first: int, differing: set[bytes]) -> list[dict[str, Any]]:
+def _numbered(lines: Sequence[bytes], first: int, differing: set[int]) -> list[dict[str, Any]]:
     """Lines with their numbers; `differs` marks those that the other side lacks."""
     return [
-        {"line": number, "text": _text(line), "differs": line in differing}
-        for number, line in enumerate(lines[:LINES], first)
+        {"line": first + n, "text": _text(line), "differs": n in differing}
+        for n, line in enumerate(lines[:LINES])
     ]
 
 
