@@ -1,5 +1,6 @@
 """The `uet-git` command. `--version` answers before anything heavy is imported."""
 
+import gc
 import sys
 
 
@@ -10,6 +11,7 @@ def main() -> int:
 
         sys.stdout.write(f"uet-git {__version__}\n")
         return 0
+    gc.disable()  # loading modules makes no cycles that are worth a look; `run` sets it to what it needs
     from uet_git.cli.main import run
 
     return run(sys.argv[1:])

@@ -113,6 +113,7 @@ def run(argv: list[str]) -> int:
     heap.keep_freed()
     gc.freeze()
     gc.set_threshold(100_000, 20, 20)
+    gc.enable()
     try:
         code = uet_git.main(args=argv, prog_name="uet-git", standalone_mode=False)
         return code if isinstance(code, int) else 0
