@@ -13,6 +13,7 @@ import pytest
 from tests import damage
 from tests.builders import git, make_repo
 from tests.damage import (
+    ROWS,
     Templates,
     change,
     codes,
@@ -334,51 +335,7 @@ def log_ref(repo: Path) -> str:
 # -- the rows --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("code", "sql"),
-    [
-        ("state_mismatch", "UPDATE entries SET state = 'dropped', reason = 'parse.git' WHERE state = 'queued'"),
-        ("state_mismatch", "UPDATE entries SET state = 'queued', commit_id = NULL WHERE number = 1"),
-        ("state_mismatch", "UPDATE entries SET state = 'rolled_back' WHERE number = 2"),
-        ("state_mismatch", "UPDATE runs SET state = 'failed' WHERE state = 'succeeded'"),
-        ("state_mismatch", "UPDATE gates SET state = 'passed' WHERE state = 'failed'"),
-        ("state_mismatch", "UPDATE landings SET state = 'abandoned' WHERE landing_id = (SELECT min(landing_id) FROM landings)"),
-        ("row_changed", "UPDATE entries SET title = 'x' WHERE number = 1"),
-        ("row_changed", "UPDATE entries SET target = 'refs/heads/x' WHERE number = 1"),
-        ("row_changed", "UPDATE entries SET number = 90 WHERE number = 1"),
-        ("row_changed", "UPDATE entries SET series_index = 2 WHERE series_index = 1"),
-        ("row_changed", "UPDATE entries SET commit_id = (SELECT commit_id FROM entries WHERE number = 2) WHERE number = 1"),
-        ("row_changed", "UPDATE entries SET tree = (SELECT tree FROM entries WHERE number = 2) WHERE number = 1"),
-        ("row_changed", "UPDATE entries SET rung = 'magic' WHERE number = 1"),
-        ("row_changed", "UPDATE entries SET reason = 'gate.timeout' WHERE state = 'quarantined'"),
-        ("row_changed", "UPDATE entries SET detail = 'x' WHERE state = 'dropped'"),
-        ("row_changed", "UPDATE entries SET event_seq = event_seq - 1 WHERE number = 1"),
-        ("row_changed", "UPDATE runs SET state_reason = 'x' WHERE state = 'succeeded'"),
-        ("row_changed", "UPDATE step_attempts SET state = 'succeeded' WHERE state = 'failed'"),
-        ("row_changed", "UPDATE gates SET exit_code = 0 WHERE state = 'failed'"),
-        ("row_changed", "UPDATE landings SET new = old"),
-        ("row_changed", "UPDATE pauses SET reason = 'dinner'"),
-        ("row_changed", "DELETE FROM pauses"),
-        ("row_missing", "DELETE FROM entries WHERE number = 1"),
-        ("row_missing", "DELETE FROM entries WHERE state = 'queued'"),
-        ("row_missing", "DELETE FROM gates WHERE state = 'failed'"),
-        ("row_missing", "DELETE FROM step_attempts WHERE state = 'failed'"),
-        ("row_missing", "DELETE FROM landings WHERE landing_id = (SELECT max(landing_id) FROM landings)"),
-        ("row_without_event", "UPDATE step_attempts SET step_attempt_id = replace(step_attempt_id, '0', '1') WHERE state = 'failed'"),
-        ("row_unreadable", "UPDATE entries SET findings = '{' WHERE number = 1"),
-        ("row_unreadable", "UPDATE gates SET definition = '' WHERE state = 'failed'"),
-        ("row_unreadable", "UPDATE landings SET commits = 'x'"),
-        ("row_unreadable", "DELETE FROM patches WHERE patch_id = (SELECT patch_id FROM entries WHERE number = 1)"),
-        ("patch_damaged", "UPDATE patches SET content = x'00' WHERE sha256 = (SELECT max(sha256) FROM patches)"),
-        ("patch_damaged", "UPDATE patches SET size = size + 1"),
-        ("patch_damaged", "UPDATE patches SET sha256 = replace(sha256, 'a', 'b')"),
-        ("document_mismatch", "UPDATE entries SET submitter = 'Eve' WHERE number = 1"),
-        ("document_mismatch", "UPDATE entries SET created_at = 'yesterday' WHERE number = 1"),
-        ("document_mismatch", "UPDATE runs SET requested_by = 'nobody'"),
-        ("document_mismatch", "UPDATE series SET created_at = ''"),
-        ("dangling_row", "UPDATE entries SET made_by_run = '01ARZ3NDEKTSV4RRFFQ69G5FAV' WHERE state = 'queued'"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("code", "sql"), ROWS)
 def test_a_row_that_is_not_what_its_events_say(repo: Path, code: str, sql: str) -> None:
     edit(repo, sql)
     found, notes = codes(repo)

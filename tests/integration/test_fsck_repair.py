@@ -9,7 +9,7 @@ import pytest
 
 from tests import damage
 from tests.builders import commit_files, git
-from tests.damage import Templates, change, codes, edit, edited, hand_in, land, seq_of
+from tests.damage import ROWS, Templates, change, codes, edit, edited, hand_in, land, seq_of
 from uet_git.errors import LedgerMissing, NeedsPerson, NoLedger
 from uet_git.ledger.entries import Entries
 from uet_git.model.entry import Entry
@@ -269,6 +269,16 @@ def test_damage_of_rows_and_events_is_undone(repo: Path, sql: str) -> None:
     assert after.keys() == before.keys()
     states = {key: (row[9], row[16]) for key, row in before.items()}
     assert {key: (row[9], row[16]) for key, row in after.items()} == states
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(("code", "sql"), ROWS)
+def test_every_wrong_row_is_mended(repo: Path, code: str, sql: str) -> None:
+    before = {e.entry_id: (e.number, e.state) for e in entries(repo)}
+    edit(repo, sql)
+    mend(repo)
+    assert codes(repo)[0] == set(), code
+    assert {e.entry_id: (e.number, e.state) for e in entries(repo)} == before
 
 
 @pytest.mark.parametrize("how", ["empty", "no database", "foreign", "a broken page", "half"])

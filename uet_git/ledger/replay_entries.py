@@ -88,12 +88,15 @@ class EntryReplay:
         self._patch(payload, event.ts)
         if payload.get("series_id") is not None:
             self._series(str(payload["series_id"]), int(payload["series_index"]), event.ts)
+        born = self._extras("entries", entry_id).get("created_at", event.ts)
+        if born[:16] != event.ts[:16]:
+            born = event.ts  # a row is written within moments of its event
         row = {
             **{name: payload[name] for name in _BORN},
             **{name: payload.get(name) for name in _BORN_MAYBE},
             **{"entry_id": entry_id, "project_id": project_id, "state": "created", "priority": 1},
             **{"findings": "[]", "message": "", "submitter": event.actor},
-            **{"made_by_run": event.run_id, "created_at": event.ts, "updated_at": event.ts},
+            **{"made_by_run": event.run_id, "created_at": born, "updated_at": event.ts},
             "event_seq": event.seq,
         }
         if self._is_of_a_hook(event.run_id):

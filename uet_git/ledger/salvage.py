@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 
 from uet_git.ledger.events import COLUMNS
 from uet_git.model.entry import Event
+from uet_git.model.pattern import late
 
 KEYS: Final = {
     **{"entries": "entry_id", "patches": "patch_id", "series": "series_id", "runs": "run_id"},
@@ -21,12 +22,17 @@ KEYS: Final = {
     "hook_entries": "entry_id",
 }
 """The tables with facts that events do not tell, and what names a row in each."""
-_JSON: Final = frozenset(
-    {
-        *("findings", "origin", "scope", "depends_on", "files_touched", "definition", "results"),
-        *("repairs", "places"),
-    }
-)
+_OBJECTS: Final = frozenset({"origin", "scope", "definition", "results"})
+_JSON: Final = _OBJECTS | {"findings", "depends_on", "files_touched", "repairs", "places"}
+_NEVER_NULL: Final = frozenset({"findings", "depends_on", "message", "submitter", "created_at"})
+_TIME: Final = late(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+_HEX: Final = late(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_TEXTS: Final = {
+    **dict.fromkeys(("created_at", "updated_at", "started_at", "ended_at", "entered_at"), _TIME),
+    **{"submitter": late(r"(person|agent|ci):.*"), "author_date": late(r"-?\d+ [+-]\d{4}")},
+    **{"tried_tip": _HEX, "base_commit": _HEX},
+}
+"""Columns whose text has a form, wherever they stand."""
 _BESIDE: Final = ("-journal", "-wal")
 
 
@@ -71,7 +77,7 @@ class Salvage:
     def row(self, table: str, key: str) -> Mapping[str, Any]:
         """One row by the names of its columns, without those that are not what they should be; empty without one."""
         found = self._query(f"SELECT * FROM {table} WHERE {KEYS[table]} = ?", key)
-        return {n: v for n, v in found[0].items() if n not in _JSON or _is_json(v)} if found else {}
+        return {n: v for n, v in found[0].items() if _is_sound(n, v)} if found else {}
 
     def meta(self) -> Mapping[str, str]:
         """The facts about the ledger itself."""
@@ -113,8 +119,22 @@ def _state(path: Path) -> tuple[int, int, int] | None:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _is_json(value: object) -> bool:
+def _is_sound(name: str, value: object) -> bool:
+    """Whether a column holds what one of its name can hold; what satisfies no schema is not taken over."""
+    if value is None:
+        return name not in _NEVER_NULL
+    if name in _TEXTS:
+        return isinstance(value, str) and _TEXTS[name].fullmatch(value) is not None
+    if name not in _JSON:
+        return True
     try:
-        return value is None or isinstance(json.loads(str(value)), dict | list)
+        read = json.loads(str(value))
     except ValueError:
         return False
+    if name == "findings":
+        return isinstance(read, list) and all(
+            isinstance(f, dict) and {"code", "detail"} <= f.keys() for f in read
+        )
+    if name == "depends_on":
+        return isinstance(read, list) and all(type(n) is int and n > 0 for n in read)
+    return isinstance(read, dict if name in _OBJECTS else list)

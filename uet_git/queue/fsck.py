@@ -11,9 +11,9 @@ Codes, all damage but those marked (i), which are information:
  a rebuild    fields_unknown (i)
  quarantine/  quarantine_missing, quarantine_differs, quarantine_behind (i), quarantine_left_over (i),
               quarantine_stray (i)
- the commits  commit_differs, patch_differs, landed_twice, landing_missing, forged_trailer, pin_differs,
+ the commits  commit_differs, patch_differs, landed_twice, landing_missing, forged_trailer, pin_differs, pin_missing,
               commit_gone (i), commit_rewritten (i), commit_not_on_branch (i), commit_copied (i), foreign_trailer (i),
-              landing_open (i), entry_stranded (i), pin_missing (i), stale_pin (i)
+              landing_open (i), entry_stranded (i), stale_pin (i)
 """
 
 from uet_git.errors import LedgerCorrupt, LedgerReadOnly, NoLedger

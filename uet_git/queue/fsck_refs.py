@@ -198,7 +198,7 @@ def check_pins(
                 problems.note("entry_stranded", f"{left}; the next apply queues it again", _APPLY)
             else:
                 text = f"{left}, and nothing keeps its candidate from git gc"
-                problems.note("pin_missing", text, _APPLY)
+                problems.damage("pin_missing", text, _APPLY)
 
 
 def _tree_of(project: Project, commit: str) -> str | None:

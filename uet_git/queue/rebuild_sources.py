@@ -23,7 +23,7 @@ from uet_git.queue import quarantine_report as reports
 _LARGEST: Final = 64 * 1024 * 1024  # bytes of one file
 _SAME: Final = (
     *("phase_id", "workstream_id", "execution_request_id", "prompt_id", "tool_run_id", "message"),
-    *("message_id", "submitter", "issue", "updated_at"),
+    *("message_id", "submitter", "issue", "created_at", "updated_at"),
 )
 
 

@@ -105,7 +105,8 @@ def repair(project: Project, found: Found, reason: str) -> Repaired:
         if made is not None or found.problems:
             log_lost = made is not None and (made.events == 0 or made.lost > 0)
             entries = _settle(project, held, did, reason, log_lost=log_lost)
-    if any(quarantine.plan(project, project.ledger)[:2]) or found.has(_FILES):
+    behind = any(quarantine.plan(project, project.ledger)[:2])
+    if made is not None or behind or found.has(_FILES):
         held_ones = project.ledger.entries.in_states(("quarantined",))
         quarantine.keep(project, held_ones)
         did.append("wrote the quarantine folder anew")
