@@ -91,7 +91,7 @@ $(PAGES): $(STAMP)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	@touch $@
 
-picture: $(STAMP) ## Draw docs/demo.svg from a real run of the demo
+picture: $(STAMP) ## Draw the pictures in docs/ from real runs of the demo and of review
 	@$(RUN) docs/picture.py
 
 check: lint types test ## Everything that must be green before a commit
