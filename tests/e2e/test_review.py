@@ -132,6 +132,34 @@ def test_a_series_is_decided_whole_or_one_by_one(repo: Path) -> None:
     assert subjects(repo)[-3:] == ["Say when it is deployed", "Deploy by a timer", "Note the timer"]
 
 
+def test_edit_and_pick_take_the_terminal_and_give_it_back(repo: Path, tmp_path: Path) -> None:
+    editor = tmp_path / "editor"
+    editor.write_text("#!/bin/sh\nsed -i 's,percent / 10),percent / 100),' \"$1\"\n")
+    editor.chmod(0o755)
+    screen = Screen(repo, "12", "5", env={"GIT_EDITOR": str(editor)})
+    screen.press("p", *"half of it")
+    screen.child.send("\r")
+    for number, answer in enumerate("yynn", 1):
+        screen.child.expect_exact(f"Pick {number} of 4? [y/N] ")
+        screen.child.sendline(answer)
+    screen.drawn()
+    assert "12: pick is done, now queued" in screen.text
+    state, told = last(repo, "12.1", "patch_amended")
+    assert (state, told["picked"], told["hunks"], told["why"]) == (
+        "dropped", "12.2", [1, 2], "half of it",
+    )  # fmt: skip
+    assert (entry(repo, "12.2")["state"], entry(repo, told["left"])["state"]) == (
+        "queued",
+        "quarantined",
+    )
+    screen.press("e", *"a slip")
+    code, said = screen.leave("n", key="\r")
+    assert last(repo, "5.1", "patch_amended")[1] == {"edited": "5.2", "why": "a slip"}
+    assert entry(repo, "5.2")["state"] == "queued"
+    assert "Land 5.2, 12.2 now?" in said
+    assert code == 0, said
+
+
 def test_agents_do_not_review(repo: Path) -> None:
     screen = uet(repo, "review", "--json", env={"UET_ORIGIN": "codex"}, code=1)
     assert len(screen.document["items"]) == 8

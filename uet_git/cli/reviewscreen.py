@@ -29,7 +29,7 @@ class Screen:
     """Draws views and reads keys."""
 
     def __init__(self, out: Output) -> None:
-        self._out = out
+        self.out = out
         self.keys = Keyboard(out.other_screen)
         self.top = 0
         self._rule = "\u2500" if _can_draw() else "-"
@@ -101,7 +101,7 @@ class Screen:
         rule = Line(self._rule * width, DIM)
         low = Line(self._rule * 2 + place + self._rule * max(0, width - 2 - len(place)), DIM)
         every = [*view.head, rule, *seen, low, *note, *view.foot]
-        self._out.page([self._out.paint(each.text, each.colour) for each in every[:rows]])
+        self.out.page([self.out.paint(each.text, each.colour) for each in every[:rows]])
         return room
 
     def _place(self, count: int, room: int) -> str:

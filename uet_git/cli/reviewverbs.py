@@ -3,20 +3,29 @@
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from uet_git.errors import NeedsPerson, NotWaivable, UsageError
-from uet_git.model import display
+from uet_git.cli.render import Output
+from uet_git.errors import NeedsPerson, NotWaivable, UetError, UsageError
+from uet_git.model import display, states
 from uet_git.model.entry import Entry
 from uet_git.model.waivers import standing
 from uet_git.project import Project
-from uet_git.queue import decide, release
+from uet_git.queue import content, decide, handmade, release
 
 REFUSALS: Final = (UsageError, NeedsPerson, NotWaivable)
+
+
+class Hands(NamedTuple):
+    """What a decision is made with."""
+
+    project: Project
+    out: Output
 
 
 class Verb(NamedTuple):
     """One decision. `fault` says why it cannot be made about an entry, empty if it can; `act` makes it.
 
-    `act` gets the entries and a reason, and returns what it touched as it now is. `must` have a reason or `may`.
+    `act` gets the entries and a reason, and returns what it touched as it now is, nothing if it was left. `says` is
+    what the question says of it. A reason `must` be given, or may. `alone`: about one entry, on the ordinary screen.
     """
 
     key: str
@@ -24,8 +33,9 @@ class Verb(NamedTuple):
     help: str
     must: bool
     fault: Callable[[Project, Entry], str]
-    act: Callable[[Project, Sequence[Entry], str], list[Entry]]
+    act: Callable[[Hands, Sequence[Entry], str], list[Entry]]
     says: Callable[[Sequence[Entry]], str]
+    alone: bool = False
 
 
 def _fault(check: Callable[[], object]) -> str:
@@ -46,7 +56,8 @@ def _no_release(project: Project, entry: Entry) -> str:
     return _fault(lambda: release.waivers(project, [entry], ()))
 
 
-def _release(project: Project, entries: Sequence[Entry], reason: str) -> list[Entry]:
+def _release(hands: Hands, entries: Sequence[Entry], reason: str) -> list[Entry]:
+    project = hands.project
     mend = [e for e in entries if e.reason == "parse.repairable"]
     waive = [e for e in entries if e.reason != "parse.repairable"]
     done = release.waive(project, waive, (), reason) if waive else []
@@ -64,19 +75,74 @@ def _no_retry(project: Project, entry: Entry) -> str:
     return _fault(lambda: decide.check_retry(project, [entry]))
 
 
-def _retry(project: Project, entries: Sequence[Entry], _: str) -> list[Entry]:
-    return decide.retry(project, entries)
+def _retry(hands: Hands, entries: Sequence[Entry], _: str) -> list[Entry]:
+    return decide.retry(hands.project, entries)
 
 
 def _no_drop(project: Project, entry: Entry) -> str:
     return _fault(lambda: decide.check_drop(project, [entry]))
 
 
+def _drop(hands: Hands, entries: Sequence[Entry], reason: str) -> list[Entry]:
+    return decide.drop(hands.project, entries, reason)
+
+
+def _no_revision(project: Project, entry: Entry) -> str:
+    """What stands in the way of a next revision, as far as it can be told without the intake's code."""
+    newest = project.ledger.entries.revision(entry.number)
+    if (
+        entry.state not in states.NEEDS_PERSON
+        or newest is None
+        or newest.revision != entry.revision
+    ):
+        return f"change {entry.label} is {entry.state}"
+    return _fault(lambda: handmade.need_patch(entry)) or _fault(
+        lambda: content.need(project, entry)
+    )
+
+
+def _edit(hands: Hands, entries: Sequence[Entry], reason: str) -> list[Entry]:
+    from uet_git.host import editor
+    from uet_git.plumbing import git as gits
+    from uet_git.queue import edit
+
+    (entry,) = entries
+    before = edit.draft(hands.project, entry)
+    with editor.draft(f"{entry.label}.patch", before) as path:
+        data = editor.edit(gits.editor(hands.project.git), path)
+        if not data.strip() or data == before:
+            return []
+        try:
+            return [edit.accept(hands.project, entry, data, reason)]
+        except UetError:
+            hands.out.notice(f"what you typed is kept in {path}")
+            raise
+
+
+def _pick(hands: Hands, entries: Sequence[Entry], reason: str) -> list[Entry]:
+    from uet_git.cli import revise
+    from uet_git.queue import pick
+
+    (entry,) = entries
+    every = pick.hunks(hands.project, entry)
+    if len(every) < 2:
+        raise UsageError(f"change {entry.label} has one hunk: there is nothing to pick from")
+    chosen = revise.asked(hands.out, every)
+    if not chosen or len(chosen) == len(every):
+        return []
+    taken, rest = pick.pick(hands.project, entry, chosen, reason)
+    return [taken] if rest is None else [taken, rest]
+
+
 VERBS: Final = (
     Verb("r", "release", "let it go on; what was found is waived and recorded", True,
          _no_release, _release, _waives),
     Verb("t", "retry", "judge and try it again, nothing waived", False, _no_retry, _retry, _nothing),
-    Verb("d", "drop", "end it; what waits for it is quarantined", False, _no_drop, decide.drop,
+    Verb("e", "edit", "the patch in your editor; what you save is its next revision", False,
+         _no_revision, _edit, lambda _: "opens your editor", alone=True),
+    Verb("p", "pick", "some hunks are the next revision, the rest a change of its own", False,
+         _no_revision, _pick, lambda _: "asks about each hunk", alone=True),
+    Verb("d", "drop", "end it; what waits for it is quarantined", False, _no_drop, _drop,
          lambda _: "ends it for good"),
 )  # fmt: skip
 ASKS_NOTHING: Final = frozenset({"retry"})

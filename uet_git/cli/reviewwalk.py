@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from uet_git.cli import reviewpage
 from uet_git.cli.reviewlines import BOLD, DIM, Line, cut, folded
 from uet_git.cli.reviewscreen import Screen, View
-from uet_git.cli.reviewverbs import ASKS_NOTHING, REFUSALS, VERBS, Verb, labels
+from uet_git.cli.reviewverbs import ASKS_NOTHING, REFUSALS, VERBS, Hands, Verb, labels
 from uet_git.errors import QueueBusy, StaleMove
 from uet_git.model import display, states
 from uet_git.model.attention import Item
@@ -102,20 +102,32 @@ class Walk:
         if not fit:
             self._told(next(iter(faults.values())))
             return
+        fit = fit[:1] if verb.alone else fit
         reason = self._reason(verb, fit)
         if reason is None:
             self.note = "nothing was decided"
             return
         try:
             self.project.require_writable()
-            became = verb.act(self.project, fit, reason)
+            became = self._act(verb, fit, reason)
             anchor.anchor_now(self.project)
         except (*REFUSALS, QueueBusy, StaleMove) as exc:
             self._look_again()
             self._told(exc.message)
             return
+        if not became:
+            self.note = "nothing was changed"
+            return
         self.made.append(Decision(verb, became, reason))
         self._decided(verb, fit)
+
+    def _act(self, verb: Verb, entries: Sequence[Entry], reason: str) -> list[Entry]:
+        """Does it; what needs the ordinary screen gets that."""
+        hands = Hands(self.project, self.screen.out)
+        if not verb.alone:
+            return verb.act(hands, entries, reason)
+        with self.screen.keys.lent():
+            return verb.act(hands, entries, reason)
 
     def _told(self, why: str) -> None:
         """Says why something was not done, and waits: a reason that is typed on blindly must not become keys."""

@@ -5,8 +5,8 @@ import select
 import signal
 import sys
 import termios
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Final, Self
 
 PATIENCE: Final = 120.0  # seconds
@@ -110,6 +110,16 @@ class Keyboard:
         if first == "\x1b":
             return self._sequence()
         return _PLAIN.get(first, first if first.isprintable() else "")
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """The terminal as it was, for something else that is shown there."""
+        self._give_back()
+        try:
+            yield
+        finally:
+            self._take()
+            self.forget()
 
     def forget(self) -> None:
         """Drops what was typed ahead: it was not meant for what is shown next."""
