@@ -48,6 +48,13 @@ CALLS: dict[str, list[tuple[tuple[str, ...], str]]] = {
     ],
     "edit": [(("edit", "4", "--message", ESCAPE, "--reason", ESCAPE), "entry_list.v1"), (("edit", "3", "--dry-run", "-m", "x"), "entry_list.v1")],
     "pick": [(("show", "--hunks", "2"), "hunk_list.v1")],  # picking wants two hunks: see test_pick.py
+    "resolve": [
+        (("resolve", "3", "--dry-run"), "resolution.v1"),
+        (("resolve", "3"), "resolution.v1"),
+        (("resolve", "3", "--continue", "--dry-run"), "entry_list.v1"),
+        (("resolve", "3", "--abort", "--dry-run"), "resolution.v1"),
+        (("resolve", "3", "--abort"), "resolution.v1"),
+    ],
     "pause": [(("pause", "--reason", ESCAPE), ""), (("pause", "--reason", "x", "--dry-run"), "")],
     "resume": [(("resume",), ""), (("resume", "--dry-run"), "")],
     "init": [(("init",), "init.v1"), (("init", "--dry-run"), "init.v1")],
@@ -106,6 +113,9 @@ WRONG: tuple[tuple[str, ...], ...] = (
     ("edit", "1", "-m", "x"),
     ("edit", "4", "--from", "../missing"),
     ("pick", "4"),
+    ("resolve", "1"),
+    ("resolve", "4", "--continue"),
+    ("resolve", "4", "--abort"),
     ("pick", "4", "--hunks", "7"),
     ("redact", "1"),
     ("export",),

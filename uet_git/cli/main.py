@@ -31,6 +31,7 @@ COMMANDS: Final[dict[str, str]] = {
     "rollback": "rollback:rollback",
     "edit": "revise:edit",
     "pick": "revise:pick",
+    "resolve": "resolve:resolve",
     "pause": "decide:pause",
     "resume": "decide:resume",
     "init": "setup:init",

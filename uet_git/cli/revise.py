@@ -96,7 +96,7 @@ def _take(
     message, author = said
     if dry_run:
         revision = editing.prepare(project, found, data, message, author)
-        return _would(out, project, found, "edit", revision.reason)
+        return would(out, project, found, "edit", revision.reason)
     new = editing.accept(project, found, data, reason, message=message, author=author)
     anchor.anchor_now(project)
     return told(out, project, [new])
@@ -139,7 +139,7 @@ def pick(
             raise UsageError("name the hunks with --hunks", next=look)
         if dry_run:
             revision = picking.prepare(project, found, chosen)
-            return _would(out, project, found, "pick from", revision.reason)
+            return would(out, project, found, "pick from", revision.reason)
         project.require_writable()
         taken, rest = picking.pick(project, found, chosen, reason)
         anchor.anchor_now(project)
@@ -167,7 +167,8 @@ def _read(source: str) -> bytes:
     return sys.stdin.buffer.read() if source == "-" else arguments.read_file(source)
 
 
-def _would(out: Output, project: Project, found: Entry, verb: str, reason: str | None) -> int:
+def would(out: Output, project: Project, found: Entry, verb: str, reason: str | None) -> int:
+    """Says what the next revision would be; 0."""
     out.document([views.Viewer(project).entry(found)])
     what = "queued" if reason is None else reason
     out.text(f"{found.label:>6}  would {verb}; the next revision: {what}")

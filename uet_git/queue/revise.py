@@ -31,8 +31,7 @@ def check(project: Project, entry: Entry) -> None:
     Raises: NeedsPerson (an agent, of what another handed in), UsageError (it is over, is landing, is not the newest
     revision, or is no patch), Redacted.
     """
-    if project.actor.startswith("agent:") and entry.submitter != project.actor:
-        raise NeedsPerson(f"change {entry.label} was handed in by {entry.submitter}")
+    own(project, entry)
     handmade.need_patch(entry)
     newest = project.ledger.entries.revision(entry.number)
     if newest is not None and newest.entry_id != entry.entry_id:
@@ -45,6 +44,12 @@ def check(project: Project, entry: Entry) -> None:
             f"change {entry.label} is {entry.state}", next=("uet-git", "show", entry.label)
         )
     content.need(project, entry)
+
+
+def own(project: Project, entry: Entry) -> None:
+    """Lets an agent at its own entries only. Raises: NeedsPerson."""
+    if project.actor.startswith("agent:") and entry.submitter != project.actor:
+        raise NeedsPerson(f"change {entry.label} was handed in by {entry.submitter}")
 
 
 def kept(entry: Entry, **other: Any) -> Options:
