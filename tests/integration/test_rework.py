@@ -155,6 +155,20 @@ def test_similar_text_elsewhere_is_shown(repo: Path) -> None:
     assert text(place["similar"])[:2] == ["31 def f():", "32     return 1"]
 
 
+def test_of_a_long_hunk_the_place_is_shown(repo: Path) -> None:
+    """The first line that does not fit is among the lines that are shown, however far into the hunk it is."""
+    old = b"".join(b"row %d\n" % n for n in range(1, 301))
+    commit_files(repo, {"long.txt": old}, "Long")
+    typed = (
+        diff("long.txt", old, b"0\n" + old + b"301\n").split(b"@@")[0] + b"@@ -1,300 +1,301 @@\n"
+    )
+    rows = old.replace(b"row 200\n", b"row zweihundert\n").splitlines(True)
+    hand_in(repo, typed + b"".join(b" " + row for row in rows) + b"+301\n")
+    (place,) = packet(repo, "2")["conflicts"]
+    assert text(place["expected"], differing=True) == ["200 row zweihundert"]
+    assert text(place["found"], differing=True) == ["200 row 200"]
+
+
 def test_a_file_that_moved_is_found_by_its_name(repo: Path) -> None:
     git(repo, "mv", "lib/m.py", "m.py")
     git(repo, "commit", "-qm", "Move the module")

@@ -24,6 +24,8 @@ LINES: Final = 60  # of a hunk or a file, in one block
 WIDEST: Final = 1_000  # characters of a line
 TYPED: Final = 200  # lines of a hunk as it was typed
 _ABOUT: Final = 3  # lines either side of a place
+_WINDOW: Final = LINES - 2 * _ABOUT  # lines of a hunk
+_BEFORE: Final = 20  # lines of a long hunk that are shown before the first that does not fit
 _NAMES: Final = 5  # files of the same name
 _LARGEST: Final = 4 * MB
 
@@ -153,22 +155,24 @@ class _Looking:
         """The document of a hunk that does not fit."""
         lines = base.removesuffix(b"\n").split(b"\n") if base else []
         expected = max(missed.start - 1, 0)
-        place, similar, said = min(expected, len(lines)), None, finding.detail
+        place, similar, fits, said = min(expected, len(lines)), None, 0, finding.detail
         if missed.old and lines:
             misfit = mismatch.explain(missed.old, lines, expected)
-            place, similar = misfit.place, misfit.similar
+            place, similar, fits = misfit.place, misfit.similar, misfit.fits
             said = finding.detail if "more than one place" in finding.detail else misfit.said
-        first = max(0, place - _ABOUT)
-        there = lines[first : place + max(len(missed.old), 1) + _ABOUT]
-        lost, new = _differing(missed.old, there)
-        gone, came = [missed.old[n] for n in sorted(lost)], [there[n] for n in sorted(new)]
+        skip = max(0, fits - _BEFORE) if len(missed.old) > _WINDOW else 0
+        old = missed.old[skip : skip + _WINDOW]
+        first = max(0, place + skip - _ABOUT)
+        there = lines[first : place + skip + max(len(old), 1) + _ABOUT]
+        lost, new = _differing(old, there)
+        gone, came = [old[n] for n in sorted(lost)], [there[n] for n in sorted(new)]
         has_it = bool(missed.new) and missed.new != missed.old and _stands(missed.new, lines)
         return {
             **self._file(missed.path),
             **{"code": finding.code, "hunk": missed.number, "hunks": missed.hunks},
             **{"line": missed.line, "words": said, "already_there": has_it},
             "typed": _text(b"\n".join(missed.typed.split(b"\n")[:TYPED]), WIDEST * LINES),
-            "expected": _numbered(missed.old, missed.start or 1, lost),
+            "expected": _numbered(old, (missed.start or 1) + skip, lost),
             "found": _numbered(there, first + 1, new),
             "similar": (
                 []
