@@ -161,7 +161,8 @@ def test_a_newer_revision_ends_it(repo: Path) -> None:
     (repo.parent / "1.patch").write_bytes(diff("c.txt", b"c\n", b"new\n"))
     uet(repo, "edit", "1", "--from", "../1.patch")
     uet(repo, "resolve", "1", "--continue", code=2)
-    assert folder.exists()
+    uet(repo, "resolve", "1", code=2)
+    assert (folder / "a.txt").read_bytes() == BOTH
     uet(repo, "resolve", "1", "--abort")
     assert entry(repo, 1)["revision"] == 2
 

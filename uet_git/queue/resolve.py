@@ -52,30 +52,41 @@ def begin(project: Project, entry: Entry) -> Resolution:
         os.makedirs(os.path.dirname(place.home), mode=0o700, exist_ok=True)
     with files.Flock(place.home + ".lock"):
         check_begin(project, entry)
-        remove_tree(place.home)  # of an older revision, or half made
-        found = threeway.sides(project, entry)
-        tip = project.tip(entry.target)
-        ours = project.tip_tree(tip)
-        half = _Place(place.home + ".new")
-        remove_tree(half.home)
-        name = f"change-{entry.number}"
-        Merging(half.folder, project.git).begin(project.objects, found.base, ours, found.made, name)
-        left = Merging(half.folder, project.git).unmerged()
-        note = {
-            **{"entry": entry.entry_id, "base": tip, "tree": ours},
-            "files": [[os.fsdecode(f.path), f.marked] for f in left],
-        }
-        files.write_atomic(half.note, json.dumps(note).encode())
-        with files.os_errors(f"making {place.home}"):
-            os.rename(half.home, place.home)
+        mark = project.objects.begin()
+        try:
+            left = _merge(project, entry, place)
+        finally:
+            project.objects.discard(mark)  # it is on disk there; the repository gets none of it
     return Resolution(place.folder, left)
+
+
+def _merge(project: Project, entry: Entry, place: _Place) -> list[Unmerged]:
+    """Makes the folder beside its place, and moves it there when it is whole; what a kill left half made goes."""
+    found = threeway.sides(project, entry)
+    tip = project.tip(entry.target)
+    ours = project.tip_tree(tip)
+    half = _Place(place.home + ".new")
+    remove_tree(half.home)
+    merging = Merging(half.folder, project.git)
+    merging.begin(project.objects, found.base, ours, found.made, f"change-{entry.number}")
+    left = merging.unmerged()
+    note = {
+        **{"entry": entry.entry_id, "base": tip, "tree": ours},
+        "files": [[os.fsdecode(f.path), f.marked] for f in left],
+    }
+    files.write_atomic(half.note, json.dumps(note).encode())
+    with files.os_errors(f"making {place.home}"):
+        os.rename(half.home, place.home)
+    return left
 
 
 def check_begin(project: Project, entry: Entry) -> None:
     """Whether a scratch work tree can be opened. Raises: as `begin`."""
     revise.check(project, entry)
     note = _noted(_place(project, entry))
-    if note is not None and note["entry"] == entry.entry_id:
+    if note is not None and note["entry"] != entry.entry_id:
+        _open(project, entry)  # of an older revision: somebody's work, which only they give up
+    if note is not None:
         raise UsageError(
             f"change {entry.label} is being resolved in {_place(project, entry).folder}",
             next=("uet-git", "resolve", entry.label, "--continue"),
@@ -130,7 +141,8 @@ def finish(project: Project, entry: Entry, reason: str, *, anyway: bool = False)
 
 
 def abort(project: Project, entry: Entry) -> None:
-    """Removes the scratch work tree with all that was done in it. Raises: UsageError (none is open)."""
+    """Removes the scratch work tree with all that was done in it. Raises: NeedsPerson, UsageError (none is open)."""
+    revise.own(project, entry)
     place, _ = _open(project, entry, any_revision=True)
     with files.Flock(place.home + ".lock"):
         remove_tree(place.home)

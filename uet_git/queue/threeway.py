@@ -14,6 +14,7 @@ from uet_git.project import Project
 from uet_git.queue import revise
 
 _LOOKED_AT: Final = 50  # commits that touched the patch's files
+_NAMED: Final = 200  # files that are asked about
 _LARGEST: Final = 4 << 20  # bytes of a file that is taken apart
 
 
@@ -33,11 +34,9 @@ def sides(project: Project, entry: Entry) -> Sides:
     tip = project.tip(entry.target)
     composer = Composer(project.objects, project.settings_at(tip).limits)
     for tree in dict.fromkeys(_trees(project, entry, judged.patch, tip)):
-        mark = project.objects.begin()
         made = fallback.candidate(composer, tree, judged.patch, judged.mail.diff)
         if isinstance(made, Composed):
             return Sides(tree, made.tree)
-        project.objects.discard(mark)
     return _made_up(project, entry, judged.patch, composer, project.tip_tree(tip))
 
 
@@ -49,7 +48,7 @@ def _trees(project: Project, entry: Entry, patch: Patch, tip: Oid | None) -> Ite
     if tip is None:
         return
     asked = ("--literal-pathspecs", "rev-list", f"--max-count={_LOOKED_AT}", "--parents", tip)
-    for row in project.git.run(*asked, "--", *patch.paths).out.decode().splitlines():
+    for row in project.git.run(*asked, "--", *patch.paths[:_NAMED]).out.decode().splitlines():
         for commit in row.split()[:2]:
             yield project.tree_of(Oid(commit))
 
