@@ -294,6 +294,13 @@ class NotWaivable(UsageError):
     default_next = ("uet-git", "list")
 
 
+class NotYours(UsageError):
+    """Nobody approves their own change where the policy asks for reviewers."""
+
+    code = "policy.own_change"
+    default_next = ("uet-git", "list")
+
+
 class Redacted(UsageError):
     """Its content was redacted: nobody can read, judge or land it any more."""
 

@@ -1,6 +1,7 @@
 """drop, retry, pause, resume: a person's (or an agent's) decisions about the queue."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import click
 
@@ -18,59 +19,70 @@ dry_run_option = click.option(
 )
 
 
+reason_option = click.option("--reason", default="", help="Why; kept in the ledger.")
+
+
 @click.command(name="drop")
 @click.argument("entries", nargs=-1, required=True, metavar="NUMBER...")
-@click.option("--reason", default="", help="Why; kept in the ledger.")
+@reason_option
 @dry_run_option
 @output_options
 def drop(entries: tuple[str, ...], reason: str, dry_run: bool, as_json: bool, quiet: bool) -> int:
     """Drop changes for good; what waits for them is quarantined."""
-    return _decide(
-        entries,
-        lambda p, e: decide.drop(p, e, reason),
-        dry_run,
-        Output(as_json=as_json, quiet=quiet),
-        "drop",
-    )
+    out = Output(as_json=as_json, quiet=quiet)
+    verb = Verb("drop", decide.check_drop, lambda p, e: decide.drop(p, e, reason))
+    return carry_out(out, entries, verb, dry_run=dry_run)
 
 
 @click.command(name="retry")
 @click.argument("entries", nargs=-1, required=True, metavar="NUMBER...")
+@reason_option
 @dry_run_option
 @output_options
-def retry(entries: tuple[str, ...], dry_run: bool, as_json: bool, quiet: bool) -> int:
+def retry(entries: tuple[str, ...], reason: str, dry_run: bool, as_json: bool, quiet: bool) -> int:
     """Queue changes again that failed to apply or were quarantined; nothing is waived."""
-    return _decide(entries, decide.retry, dry_run, Output(as_json=as_json, quiet=quiet), "retry")
+    out = Output(as_json=as_json, quiet=quiet)
+    verb = Verb("retry", decide.check_retry, lambda p, e: decide.retry(p, e, reason), "queued")
+    return carry_out(out, entries, verb, dry_run=dry_run)
 
 
-def _decide(
-    texts: Sequence[str],
-    act: Callable[[Project, Sequence[Entry]], list[Entry]],
-    dry_run: bool,
-    out: Output,
-    verb: str,
-) -> int:
+class Verb(NamedTuple):
+    """One decision: `check` says whether it can be made, `act` makes it and returns what it touched.
+
+    `wanted` is the state that the named entries should have then, empty: any.
+    """
+
+    name: str
+    check: Callable[[Project, Sequence[Entry]], object]
+    act: Callable[[Project, Sequence[Entry]], list[Entry]]
+    wanted: str = ""
+
+
+def carry_out(out: Output, texts: Sequence[str], verb: Verb, *, dry_run: bool) -> int:
+    """Makes one decision about all entries that the arguments name, or about none, and prints what became of them."""
     with Project.open() as project:
         chosen = arguments.chosen(project, texts)
         touched = chosen
-        if dry_run:
-            (decide.check_drop if verb == "drop" else decide.check_retry)(project, chosen)
-        else:
+        verb.check(project, chosen)
+        if not dry_run:
             project.require_writable()
-            touched = act(project, chosen)
+            touched = verb.act(project, chosen)
             anchor.anchor_now(project)
-        viewer = views.Viewer(project)
-        out.document([viewer.entry(e) for e in touched])
-        for entry in touched:
-            said = f"would {verb}" if dry_run else entry.state
-            out.text(f"{entry.label:>6}  {out.state(said)}  {display.line(entry.title, 72)}")
-            if entry.reason is not None and not dry_run:
-                out.text(f"        {display.line(views.why(entry))}")
-        wanted = {e.entry_id for e in chosen}
-        stuck = [
-            e for e in touched if e.entry_id in wanted and verb == "retry" and e.state != "queued"
-        ]
-    return 1 if stuck and not dry_run else 0
+        shown(out, project, touched, f"would {verb.name}" if dry_run else "")
+        named = {e.entry_id for e in chosen}
+        stuck = [e for e in touched if e.entry_id in named and e.state != verb.wanted]
+    return 1 if stuck and verb.wanted and not dry_run else 0
+
+
+def shown(out: Output, project: Project, touched: Sequence[Entry], would: str) -> None:
+    """Prints entries after a decision; `would` instead of their states, if nothing was done."""
+    viewer = views.Viewer(project)
+    out.document([viewer.entry(e) for e in touched])
+    for entry in touched:
+        said = would or entry.state
+        out.text(f"{entry.label:>6}  {out.state(said)}  {display.line(entry.title, 72)}")
+        if entry.reason is not None and not would:
+            out.text(f"        {display.line(views.why(entry))}")
 
 
 @click.command(name="pause")

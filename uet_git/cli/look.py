@@ -34,22 +34,10 @@ def status(as_json: bool, quiet: bool) -> int:
 
 def _status(project: Project) -> dict[str, Any]:
     document: dict[str, Any] = {
-        **{
-            "v": 1,
-            "ledger": None,
-            "target": None,
-            "counts": {},
-            "needs_you": [],
-            "paused": [],
-            "busy": None,
-        },
-        **{
-            "cut_short": False,
-            "unanchored": 0,
-            "config": None,
-            "untrusted": [],
-            "next": [["uet-git", "submit", "--help"]],
-        },
+        **{"v": 1, "ledger": None, "target": None, "counts": {}, "needs_you": [], "snoozed": 0},
+        **{"paused": [], "busy": None},
+        **{"cut_short": False, "unanchored": 0, "config": None, "untrusted": []},
+        "next": [["uet-git", "submit", "--help"]],
     }
     try:
         document["target"] = project.target(None, like_am=False)
@@ -61,11 +49,12 @@ def _status(project: Project) -> dict[str, Any]:
         return document
     ledger = project.ledger
     counts = ledger.entries.counts()
-    needs = ledger.entries.in_states(states.NEEDS_PERSON)
+    needs, snoozed = _needs(project)
     document.update(
         ledger=ledger.ledger_id,
         counts=counts,
         needs_you=[_brief(e) for e in needs],
+        snoozed=snoozed,
         paused=[p._asdict() for p in ledger.pauses()],
         cut_short=recover.needed(project),
         unanchored=max(0, ledger.last_seq() - anchor.newest(project).seq),
@@ -80,6 +69,14 @@ def _status(project: Project) -> dict[str, Any]:
         None if holder is None else {"pid": holder.pid, "seconds": round(holder.waited(), 1)}
     )
     return document
+
+
+def _needs(project: Project) -> tuple[list[Entry], int]:
+    """What needs a person now, and how much more does that is snoozed."""
+    every = project.ledger.entries.in_states(states.NEEDS_PERSON)
+    hidden = project.ledger.decisions.snoozed(project.clock.now()) if every else {}
+    shown = [e for e in every if e.entry_id not in hidden]
+    return shown, len(every) - len(shown)
 
 
 def _untrusted(project: Project, targets: Iterable[str | None]) -> list[dict[str, Any]]:
@@ -145,6 +142,8 @@ def _print_status(out: Output, found: dict[str, Any]) -> None:
             )
         if len(found["needs_you"]) > 20:
             out.text(f"  ... and {len(found['needs_you']) - 20} more: uet-git list --open")
+    if found["snoozed"]:
+        out.text(f"snoozed: {found['snoozed']}")
     for argv in found["next"]:
         out.text(f"  next: {command(argv)}")
 

@@ -15,11 +15,13 @@ from uet_git.ledger.landings import Pause
 from uet_git.model import history, treechange
 from uet_git.model.entry import (
     PRIORITIES,
+    Approval,
     Entry,
     Event,
     Landing,
     Run,
     Series,
+    Snooze,
     Step,
     StoredPatch,
     StoredRepair,
@@ -32,7 +34,7 @@ _GOOD: Final = ("passed", "skipped")
 SCHEMAS: Final = {
     **{"patches": "patch_artifact.v1", "entries": "patch_ledger_entry.v1", "runs": "run_record.v1"},
     **{"step_attempts": "step_attempt.v1", "events": "run_event.v1", "gates": "test_gate.v1"},
-    "repairs": "repair.v1",
+    **{"repairs": "repair.v1", "approvals": "approval.v1", "snoozes": "snooze.v1"},
     **{"hook_entries": "hook_entry.v1", "branches": "branch.v1", "rewrites": "rewrite.v1"},
     **{"unverified_commits": "unverified_commit.v1", "unknown_fields": "unknown_fields.v1"},
     **{"series": "series.v1", "landings": "landing.v1", "pauses": "pause.v1"},
@@ -104,6 +106,16 @@ def unverified_document(row: Unverified) -> dict[str, Any]:
 
 def rewrite_document(row: Rewrite) -> dict[str, Any]:
     """A commit that became another (rewrite.v1)."""
+    return {"v": 1, **row._asdict()}
+
+
+def approval_document(row: Approval) -> dict[str, Any]:
+    """A vote with what it was for (approval.v1)."""
+    return {"v": 1, **row._asdict()}
+
+
+def snooze_document(row: Snooze) -> dict[str, Any]:
+    """Until when an entry is not shown (snooze.v1)."""
     return {"v": 1, **row._asdict()}
 
 

@@ -198,6 +198,11 @@ class Entries:
         )
         return [row[0] for row in rows.fetchall()]
 
+    def held(self, target: str) -> list[Entry]:
+        """What is quarantined on a branch, and what a person dropped there, oldest first; one look where nothing is."""
+        held = "state = 'quarantined' OR (state = 'dropped' AND reason = 'queue.dropped_by_person')"
+        return self._many(f"target = ? AND ({held}) ORDER BY seq", (target,))
+
     def series(self, series_id: str) -> Series | None:
         """One series."""
         row = self._db.execute("SELECT * FROM series WHERE series_id = ?", (series_id,)).fetchone()
@@ -327,8 +332,8 @@ class EntryWriter:
         payload: dict[str, Any],
         run: str | None = None,
         kind: str = "patch_amended",
-    ) -> None:
-        """Sets columns that are not the state, with an event that says what changed."""
+    ) -> int:
+        """Sets columns that are not the state, with an event that says what changed; returns its seq."""
         seq = self._chain.add(kind, payload, run=run, entry=entry_id)
         self._chain.flush()
         sets = "".join(f", {n} = ?" for n in columns)
@@ -336,6 +341,7 @@ class EntryWriter:
             f"UPDATE entries SET event_seq = ?, updated_at = ?{sets} WHERE entry_id = ?",
             (seq, self._clock.now(), *(_stored(n, v) for n, v in columns.items()), entry_id),
         )
+        return seq
 
 
 def _stored(name: str, value: Any) -> Any:

@@ -34,7 +34,7 @@ KINDS: Final = frozenset(
         *("gate_created", "gate_state_changed", "gates_accepted", "gates_revoked"),
         *("landing_intended", "landing_done", "landing_abandoned", "lock_removed", "path_left"),
         *("queue_paused", "queue_resumed", "commits_seen", "rewritten", "copied", "note"),
-        *("patch_redacted", "ledger_restored", "ledger_rebuilt"),
+        *("patch_redacted", "ledger_restored", "ledger_rebuilt", "patch_approved", "patch_snoozed"),
     }
 )
 KIND_OF_STATE: Final = {

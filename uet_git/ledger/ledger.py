@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from uet_git.host.clock import Clock
 from uet_git.ledger import connection as _connection
-from uet_git.ledger import events, gates, handmade, landings, repairs, rollbacks
+from uet_git.ledger import decisions, events, gates, handmade, landings, repairs, rollbacks
 from uet_git.ledger import witness as _witness
 from uet_git.ledger.connection import About
 from uet_git.ledger.entries import Entries, EntryWriter
@@ -37,6 +37,7 @@ class Writer:
         self.repairs = repairs.RepairWriter(db, clock)
         self.handmade = handmade.HandmadeWriter(db, self.chain, clock)
         self.rollbacks = rollbacks.RollbackWriter(db, self.entries)
+        self.decisions = decisions.DecisionWriter(db, clock, actor)
 
     def note(
         self,
@@ -87,6 +88,7 @@ class Ledger:
         self._recent: list[Link] = []
         self.runs = Runs(self.db)
         self.handmade = handmade.Handmade(self.db)
+        self.decisions = decisions.Decisions(self.db)
         with _connection.translated(path):
             meta = dict(self.db.execute("SELECT key, value FROM meta").fetchall())
         self.ledger_id = str(meta.get("ledger_id", ""))

@@ -100,6 +100,27 @@ class StoredRepair(NamedTuple):
     created_at: str
 
 
+class Approval(NamedTuple):
+    """One person's vote for one revision, with what it was for (model/approval.py)."""
+
+    entry_id: str
+    approver: str
+    target: str
+    policy: dict[str, Any]
+    diff: dict[str, str]
+    approved_at: str
+    event_seq: int
+
+
+class Snooze(NamedTuple):
+    """Until when an entry is not shown among what needs a person; `until` is UTC, ISO 8601."""
+
+    entry_id: str
+    until: str
+    actor: str
+    event_seq: int
+
+
 class Run(NamedTuple):
     """One run, column by column."""
 

@@ -71,3 +71,16 @@ def last(events: Iterable[Recorded], *to: str) -> Recorded | None:
         if event.to in to:
             newest = event
     return newest
+
+
+def waived(events: Iterable[Recorded]) -> list[str] | None:
+    """What an entry's events waive in all; a release that was undone waives nothing. None: nobody waived anything."""
+    every = list(events)
+    undone = {e.payload.get("undoes") for e in every}
+    codes = (
+        code
+        for e in every
+        if e.kind == "patch_released" and e.seq not in undone
+        for code in e.payload.get("waived", ())
+    )
+    return list(dict.fromkeys(codes)) or None

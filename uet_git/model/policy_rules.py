@@ -33,6 +33,7 @@ _FILES: Final = (0, REGULAR, EXECUTABLE)
 class Subject(NamedTuple):
     """What is judged. `message` is the patch's own, empty if it has none; `issue` the reference given beside it.
 
+    `approvals` are the votes that hold, `lost_votes` says of others why they do not.
     `changes` is the difference between the tip's tree and the candidate's, None before the patch is composed; `read`
     then gives the bytes of a blob of either. `scope` holds patterns under `write`, `create` and `forbidden`. `texts` is
     what comes in, for the rules on content; `lookup` gives mode and id of what lies at a path of the tip's tree.
@@ -48,6 +49,7 @@ class Subject(NamedTuple):
     scope: Mapping[str, Sequence[str]] = {}
     texts: Sequence[Text] = ()
     lookup: Lookup | None = None
+    lost_votes: Sequence[str] = ()
 
     @property
     def paths(self) -> list[bytes]:
@@ -195,7 +197,7 @@ def _judged_message(policy: Policy, subject: Subject) -> Iterator[Finding]:
         elif _EMPTY_SUBJECT.match(title):
             yield Finding("policy.message", "its first line says nothing about the change")
     if subject.approvals < policy.min_reviewers:
-        said = f"{subject.approvals} of {policy.min_reviewers}"
+        said = "; ".join((f"{subject.approvals} of {policy.min_reviewers}", *subject.lost_votes))
         yield Finding("policy.reviewers", said)
 
 

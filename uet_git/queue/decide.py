@@ -1,4 +1,4 @@
-"""decide: drop and retry, as one transaction each."""
+"""decide: drop, retry and priority, as one transaction each."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from uet_git.ledger.entries import Move
 from uet_git.model import order
 from uet_git.model.entry import Entry
 from uet_git.project import Project
-from uet_git.queue import content, handmade, set_aside, validate
+from uet_git.queue import content, handmade, person, set_aside, validate
 from uet_git.queue.options import given_of
 
 FOLLOWS = ("queue.dependency_dropped", "queue.series_incomplete")
@@ -21,10 +21,11 @@ def drop(project: Project, entries: Sequence[Entry], reason: str) -> list[Entry]
     """
     check_drop(project, entries)
     held: list[Entry] = []
+    both = person.together(project, entries)
     with project.ledger.write() as write:
         for entry in entries:
             now = project.ledger.entries.get(entry.entry_id) or entry
-            held += set_aside.drop(write, project.ledger.entries, now, reason)
+            held += set_aside.drop(write, project.ledger.entries, now, reason, also=both)
     return _again(project, [*entries, *held])
 
 
@@ -51,13 +52,39 @@ def check_retry(project: Project, entries: Sequence[Entry]) -> None:
         _still_held(project, entry)
 
 
-def retry(project: Project, entries: Sequence[Entry]) -> list[Entry]:
+def prioritize(
+    project: Project, entries: Sequence[Entry], priority: int, reason: str
+) -> list[Entry]:
+    """Gives entries another priority, 0 (low) to 3 (critical). Raises: NeedsPerson, UsageError."""
+    check_prioritize(project, entries)
+    both = person.together(project, entries)
+    with project.ledger.write() as write:
+        for entry in entries:
+            payload = {"priority": priority, "was": entry.priority, "why": reason, **both}
+            write.entries.amend(entry.entry_id, {"priority": priority}, payload)
+    return _again(project, entries)
+
+
+def check_prioritize(project: Project, entries: Sequence[Entry]) -> None:
+    """Whether this actor may put these elsewhere in the line. Raises: NeedsPerson, UsageError."""
+    for entry in entries:
+        look = ("uet-git", "show", entry.label)
+        if entry.submitter != project.actor:
+            person.need(project, f"change the priority of change {entry.label}", look)
+        handmade.need_patch(entry)
+        if entry.state not in set_aside.MOVABLE:
+            raise UsageError(f"change {entry.label} is {entry.state}", next=look)
+
+
+def retry(project: Project, entries: Sequence[Entry], reason: str = "") -> list[Entry]:
     """Queues entries again. What was set aside is judged anew; nothing more is waived than a person did before.
 
     Raises: UsageError if one is neither quarantined nor apply_failed.
     """
     check_retry(project, entries)
     judged = {e.entry_id: _without_waived(e, _judge_again(project, e)) for e in entries}
+    said = {"retry": True, **({"why": reason} if reason else {})}
+    said |= person.together(project, entries)
     moves: list[Move] = []
     for entry in entries:
         clear = {"reason": None, "detail": None}
@@ -67,7 +94,7 @@ def retry(project: Project, entries: Sequence[Entry]) -> list[Entry]:
                     entry.entry_id,
                     "apply_failed",
                     "queued",
-                    {"retry": True},
+                    said,
                     {**clear, "tried_tip": None},
                 )
             )
@@ -79,7 +106,7 @@ def retry(project: Project, entries: Sequence[Entry]) -> list[Entry]:
                 "findings": validate.as_json(found.findings),
                 "tried_tip": None,
             }
-            moves.append(Move(entry.entry_id, "quarantined", "validated", {"retry": True}, columns))
+            moves.append(Move(entry.entry_id, "quarantined", "validated", said, columns))
             moves.append(Move(entry.entry_id, "validated", "queued", {}, {}))
     with project.ledger.write() as write:
         write.entries.move(moves)
@@ -133,7 +160,13 @@ def _judge_again(project: Project, entry: Entry) -> validate.Judgement:
         return found
     from uet_git.queue import judge
 
-    rules = judge.Judge(project, settings).at_intake(found.patch, given_of(entry))
+    bench, given = judge.Judge(project, settings), given_of(entry)
+    policy = bench.policy_for(given)
+    if policy.min_reviewers:
+        from uet_git.queue import tally
+
+        given = tally.counted(project, entry, given, policy, None)
+    rules = bench.at_intake(found.patch, given, policy)
     return found._replace(findings=(*found.findings, *rules))
 
 

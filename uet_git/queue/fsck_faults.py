@@ -41,10 +41,7 @@ def of_entry(entry: Entry, events: Sequence[Recorded]) -> Fault | None:
     for event in events:
         if event.kind == "patch_amended":
             expected |= {k: v for k, v in event.payload.items() if hasattr(entry, k)}
-    released = [
-        c for e in events if e.kind == "patch_released" for c in e.payload.get("waived", ())
-    ]
-    expected["waived"] = list(dict.fromkeys(released)) or None
+    expected["waived"] = history.waived(events)
     last = history.last(events, entry.state)
     assert last is not None
     if entry.state in _SET_ASIDE:

@@ -109,6 +109,7 @@ class Judge:
             self.settings.gates,
             given.approvals,
             given.scope,
+            lost_votes=given.lost_votes,
         )
 
 

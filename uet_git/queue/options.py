@@ -80,7 +80,7 @@ class Options(NamedTuple):
 class Given(NamedTuple):
     """What comes with a patch: its message (empty: none of its own), issue, phase, origin document and scope.
 
-    `target` is where it is to land.
+    `target` is where it is to land; `approvals` votes hold for it, `lost_votes` says why others do not.
     """
 
     message: bytes = b""
@@ -90,6 +90,7 @@ class Given(NamedTuple):
     scope: Mapping[str, Sequence[str]] = {}
     approvals: int = 0
     target: str = ""
+    lost_votes: tuple[str, ...] = ()
 
 
 def own_message(entry: Entry) -> str:

@@ -2,14 +2,19 @@
 (DESIGN 5, 12). What was waived, by whom and why is recorded; safety findings and gates are never waived."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from uet_git.errors import NotWaivable, UsageError
 from uet_git.ledger.entries import Move
+from uet_git.ledger.ledger import Writer
 from uet_git.model.entry import Entry
 from uet_git.model.reasons import REASONS
 from uet_git.model.waivers import standing
 from uet_git.project import Project
 from uet_git.queue import content, decide, handmade, person, repaired
+
+if TYPE_CHECKING:
+    from uet_git.queue.submit import Submitted
 
 
 def waivers(
@@ -40,10 +45,11 @@ def waive(
 ) -> list[Entry]:
     """Queues quarantined entries with their findings waived. Raises: as `waivers`."""
     found = waivers(project, entries, codes)
+    both = person.together(project, entries)
     moves: list[Move] = []
     for entry in entries:
         codes_now = found[entry.entry_id]
-        payload = {"waived": codes_now, "why": reason}
+        payload = {"waived": codes_now, "why": reason, **both}
         columns = {
             "waived": list(dict.fromkeys((*(entry.waived or ()), *codes_now))),
             **{"reason": None, "detail": None, "tried_tip": None},
@@ -62,20 +68,19 @@ def take_repaired(project: Project, entries: Sequence[Entry], reason: str) -> li
 
     Raises: NeedsPerson, UsageError (not quarantined, no reading is offered).
     """
-    from uet_git.queue import (
-        submit,
-    )  # the whole intake, which a look at what can be released does without
+    # the whole intake, which a look at what can be released does without
+    from uet_git.queue.submit_each import submit_each
 
     check_repaired(project, entries)
-    became = []
-    for entry in entries:
-        source, options = repaired.take(project, entry)
-        (done,) = submit.submit(project, [source], options)
-        with project.ledger.write() as write:
-            payload = {"repaired": done.entry.label, "why": reason}
+    both = person.together(project, entries)
+
+    def tell(write: Writer, taken: "list[Submitted]") -> None:
+        for entry, done in zip(entries, taken, strict=True):
+            payload = {"repaired": done.entry.label, "why": reason, **both}
             write.entries.amend(entry.entry_id, {}, payload, kind="patch_released")
-        became.append(done.entry)
-    return became
+
+    handed = [repaired.take(project, entry) for entry in entries]
+    return [done.entry for done in submit_each(project, handed, tell)]
 
 
 def check_repaired(project: Project, entries: Sequence[Entry]) -> None:

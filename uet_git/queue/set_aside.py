@@ -1,6 +1,6 @@
 """set aside: drops or quarantines an entry, and looks after those that wait for it (DESIGN 4, 5)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from uet_git.errors import QueueBusy, UsageError
@@ -31,8 +31,9 @@ def drop(
     detail: str,
     run: str | None = None,
     code: str = "queue.dropped_by_person",
+    also: Mapping[str, Any] | None = None,
 ) -> list[Entry]:
-    """Drops an entry on request; its followers are quarantined. Returns those followers.
+    """Drops an entry on request; its followers are quarantined. Returns those followers. `also` goes into the event.
 
     Raises: UsageError if the entry is over, QueueBusy if it is landing.
     """
@@ -40,7 +41,9 @@ def drop(
         raise UsageError(
             f"change {entry.label} is {entry.state}", next=("uet-git", "show", entry.label)
         )
-    write.entries.move([_drop(entry, code, detail)], run=run)
+    move = _drop(entry, code, detail)
+    move.payload.update(also or {})
+    write.entries.move([move], run=run)
     return hold_followers(write, entries, entry, run)
 
 

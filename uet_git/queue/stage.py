@@ -116,7 +116,14 @@ class Stager:
     ) -> Sequence[Finding]:
         """What the target's policy, and the entry's own, finds in what would change."""
         if self._ruled or validate.has_own_rules(entry.origin, entry.scope):
-            return self.judge.staged(patch, given_of(entry), composed, safety, tree=tree)
+            given = given_of(entry)
+            rules = self.judge.policy_for(given)
+            if rules.min_reviewers:
+                from uet_git.queue import tally
+
+                made = patch, composed
+                given = tally.counted(self.project, entry, given, rules, made)
+            return self.judge.staged(patch, given, composed, safety, rules, tree)
         return ()
 
     @cached_property

@@ -41,13 +41,25 @@ def submit(
     identify(project, parts, options)
     offer_repairs(project, parts, options)
     foresee(project, parts, options)
-    overrides = {} if run is not None else project.overrides()  # a run has them in its own event
     with project.ledger.write() as write:
-        taken = Intake(project, write, options, run).take(parts, cover)
-        if overrides:
-            labels = [t.entry.label for t in taken]
-            write.note("note", {"overrides": overrides, "submitted": labels})
-        return taken
+        return record(project, write, parts, cover, options, run)
+
+
+def record(
+    project: Project,
+    write: Writer,
+    parts: Sequence[Part],
+    cover: str | None,
+    options: Options,
+    run: str | None,
+) -> list[Submitted]:
+    """Records judged patches inside a transaction."""
+    overrides = {} if run is not None else project.overrides()  # a run has them in its own event
+    taken = Intake(project, write, options, run).take(parts, cover)
+    if overrides:
+        labels = [t.entry.label for t in taken]
+        write.note("note", {"overrides": overrides, "submitted": labels})
+    return taken
 
 
 def check_options(entries: Entries | None, parts: Sequence[Part], options: Options) -> None:
@@ -276,9 +288,13 @@ class Intake:
             row["depends_on"] = sorted({*row["depends_on"], follows})
         self.rows.append(row)
         self.added[part.identity] = entry_id
-        more = self._history_findings(part, held)
-        row["findings"] = validate.as_json([*judged.findings, *more])
-        stopped = self._first_moves(entry_id, [*judged.findings, *more], part)
+        findings = [*judged.findings, *self._history_findings(part, held)]
+        if place is not None and judged.reason is not None:
+            from uet_git.queue import tally
+
+            findings = tally.told(self.project, findings, place)
+        row["findings"] = validate.as_json(findings)
+        stopped = self._first_moves(entry_id, findings, part)
         if part.offer is not None and self.moves[-1].to == "quarantined":
             self.moves[-1].payload["repaired"] = sha256(part.offer.diff)
             self.offers.append((entry_id, part.offer))
@@ -383,8 +399,3 @@ def _rollback(originals: Sequence[str], why: str) -> dict[str, Any]:
 
 def _shown(name: str) -> str:
     return name.rsplit("/", 1)[-1].encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def with_target(options: Options, target: str) -> Options:
-    """The same options for another target."""
-    return options._replace(target=target)
