@@ -58,7 +58,7 @@ CALLS: dict[str, list[tuple[tuple[str, ...], str]]] = {
     "approve": [(("approve", "4", "--reason", ESCAPE), "entry_list.v1"), (("approve", "4", "--dry-run"), "entry_list.v1")],
     "snooze": [(("snooze", "2", "--until", "1h", "--reason", ESCAPE), "entry_list.v1")],
     "priority": [(("priority", "4", "high", "--reason", ESCAPE), "entry_list.v1")],
-    "undo": [(("undo",), "entry_list.v1"), (("undo", "4", "--dry-run"), "entry_list.v1")],
+    "undo": [],  # each test has a name of its own, and nobody undoes what another decided: see test_decisions.py
     "pause": [(("pause", "--reason", ESCAPE), ""), (("pause", "--reason", "x", "--dry-run"), "")],
     "resume": [(("resume",), ""), (("resume", "--dry-run"), "")],
     "init": [(("init",), "init.v1"), (("init", "--dry-run"), "init.v1")],
@@ -168,7 +168,6 @@ def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (home / "4").write_bytes(mail(f"Change 4 {ESCAPE}", diff("d.txt", BASE, b"1\n")))
     uet(repo, "submit", "../4")
     (home / "5").write_bytes(mail(f"Change 5 {ESCAPE}", diff("aux.txt", None, b"1\n")))
-    uet(repo, "priority", "4", "high")
     uet(repo, "submit", "../5", code=1)
     (home / "new.patch").write_bytes(mail(f"New {ESCAPE}", diff("new.txt", None, b"new\n")))
     return repo

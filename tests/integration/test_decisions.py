@@ -9,6 +9,7 @@ import pytest
 from tests.builders import commit_files, diff, git, mail, make_repo
 from tests.integration.test_release import BROKEN, WHY, error, put, reserved
 from tests.product import entry, states, subjects, uet
+from uet_git.host import contracts
 
 BASE = b"one\ntwo\nthree\n"
 REVIEWED = b"version = 1\n[policy]\nmin_reviewers = 1\n"
@@ -296,7 +297,8 @@ def test_undo_of_the_drop_of_a_quarantined_change(free: Path) -> None:
 def test_undo_of_a_release_waives_nothing_any_more(free: Path) -> None:
     uet(free, "submit", reserved(free), code=1)
     uet(free, "release", "1", *WHY)
-    uet(free, "undo", "1", "--reason", "too fast")
+    told = uet(free, "undo", "1", "--reason", "too fast", "--json").document
+    assert list(contracts.iter_errors(told, "entry_list.v1")) == []
     found = entry(free, "1")
     assert (found["state"], found["reason"], found["waived"]) == (
         "quarantined",
@@ -376,3 +378,15 @@ def test_a_dry_run_of_each_changes_nothing(repo: Path) -> None:
     before = entry(repo, "1")
     assert b"would undo approve" in uet(repo, "undo", "--dry-run").out
     assert entry(repo, "1") == before
+
+
+def test_undo_of_an_edit(free: Path) -> None:
+    """The older bytes are the next revision."""
+    uet(free, "submit", change(free))
+    edited = put(free, "e.patch", mail("Two is 2", diff("a.txt", BASE, b"one\nzwei\nthree\n")))
+    uet(free, "edit", "1", "--from", edited, "--reason", "in words")
+    uet(free, "undo", "--reason", "in figures")
+    assert (entry(free, "1")["revision"], entry(free, "1")["state"]) == (3, "queued")
+    uet(free, "apply")
+    assert git(free, "show", "main:a.txt") == b"one\n2\nthree\n"
+    assert uet(free, "fsck").code == 0

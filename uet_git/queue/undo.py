@@ -103,13 +103,11 @@ def _verb(event: Event, payload: dict[str, Any]) -> str:
     if event.kind == "patch_dropped":
         return "drop" if payload.get("reason") == "queue.dropped_by_person" else ""
     if event.kind == "patch_amended":
+        if "edited" in payload and "made_from" not in payload:
+            return "edit"
         return "priority" if "priority" in payload and "was" in payload else ""
     if payload.get("retry"):
         return "retry"
-    if event.kind == "patch_released":
-        for verb in ("edited", "picked", "resolved"):
-            if verb in payload:
-                return {"edited": "edit", "picked": "pick", "resolved": "resolve"}[verb]
     return _KIND.get(event.kind, "")
 
 
@@ -143,7 +141,7 @@ def _may(project: Project, decision: Decision) -> None:
 
 def _is_new_revision(decision: Decision) -> bool:
     """Whether the decision itself made the next revision."""
-    return decision.verb in ("edit", "pick", "resolve") or "repaired" in decision.event.payload
+    return decision.verb == "edit" or "repaired" in decision.event.payload
 
 
 def _since(project: Project, decision: Decision) -> list[Event]:
