@@ -57,8 +57,7 @@ def record(
     overrides = {} if run is not None else project.overrides()  # a run has them in its own event
     taken = Intake(project, write, options, run).take(parts, cover)
     if overrides:
-        labels = [t.entry.label for t in taken]
-        write.note("note", {"overrides": overrides, "submitted": labels})
+        write.note("note", {"overrides": overrides, "submitted": [t.entry.label for t in taken]})
     return taken
 
 
