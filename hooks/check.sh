@@ -25,6 +25,9 @@ known() {
 hit() {
   printf 'hit %s %s %s %s %s\n' "$PPID" "$tree" "$on" "$config" "$gitdir" >>"$there/journal" && exit 0
 }
+nl='
+'
+tree= head= epoch=
 if [ -d "$there/running" ]; then
   boot=
   {
@@ -32,24 +35,27 @@ if [ -d "$there/running" ]; then
     printf '%s\n%s\n' "$boot" "$gitdir" >"$there/running/$PPID"
   } 2>/dev/null
   own=${XDG_CONFIG_HOME:-$HOME/.config}/uet-git/policy.toml
-  case $(set) in
-    *'
-UET_'*) ;; # settings of this one command
-    *)
-      if [ ! -e "$there/landing" ] && [ ! "$own" -nt "$there/epoch" ]; then
-        {
-          read -r epoch <"$there/epoch" && tree=$(git write-tree) && {
-            head_of
-            [ "$head" != - ] && known "$there/ok/$tree-$head-$epoch" && hit
+  if [ ! -e "$there/landing" ] && [ ! "$own" -nt "$there/epoch" ]; then
+    {
+      read -r epoch <"$there/epoch" && tree=$(set && exec git write-tree) && case $tree in
+        *"$nl"UET_*) tree= ;; # settings of this one command
+        *)
+          tree=${tree##*"$nl"}
+          head_of
+          [ "$head" != - ] && known "$there/ok/$tree-$head-$epoch" && hit
+          set -- "$there/ok/$tree"-*
+          if [ -e "$1" ]; then
             base=$(git rev-parse 'HEAD^{tree}' HEAD:uet.toml)
             blob=${base##*[!0-9a-f]}
             base=${base%%[!0-9a-f]*}
             [ "${#blob}" = "${#tree}" ] && [ "$blob" != "$base" ] || blob=none
             known "$there/ok/$tree-$blob-$epoch" && { [ "$on" = "$base" ] || [ "$tree" = "$base" ]; } && hit
-          }
-        } 2>/dev/null
-      fi
-      ;;
-  esac
+            tree=
+          fi
+          ;;
+      esac || tree=
+    } 2>/dev/null
+  fi
 fi
-ask "$@"
+[ -n "$tree" ] && [ "$head" != - ] || ask
+ask "$tree" "$head" "$epoch" "$home" "$gitdir"

@@ -1,8 +1,8 @@
 """The hooks' fast entry: `python -IS hookentry.py HOOK [ARGS...]`, called by the shims in hooks/.
 
 Nothing is imported here that a hook may not need: the standard library alone, and of it only what is loaded anyway.
-What a marker answers never comes here; the rest is asked of queue/guard. Exit code: 0 goes on, 10 refuses, 130 was
-interrupted; anything else is a fault of ours, and the shim lets the commit through.
+What a marker answers never comes here; queue/shortcut judges the usual, queue/guard the rest. Exit code: 0
+goes on, 10 refuses, 130 was interrupted; anything else is a fault of ours, and the shim lets the commit through.
 """
 
 import os
@@ -19,6 +19,12 @@ def main(argv: list[str]) -> int:
         _find_the_package()
         _end_as_interrupted()
         if name in CHECKS:
+            if args and name == CHECKS[0]:
+                from uet_git.queue import shortcut
+
+                said = shortcut.check(args, _say)
+                if said is not None:
+                    return said
             from uet_git.queue import guard
 
             return guard.check(name, _say)
@@ -56,10 +62,10 @@ def _find_the_package() -> None:
 
 def _end_as_interrupted() -> None:
     """SIGTERM and SIGHUP end like Ctrl-C: the gates are ended, and what they did is closed."""
-    import signal
+    import _signal  # type: ignore[import-not-found,unused-ignore]  # `signal` takes a while to load
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
+    for number in (_signal.SIGTERM, _signal.SIGHUP):
+        _signal.signal(number, _signal.default_int_handler)
 
 
 def _say(text: str) -> None:
@@ -72,4 +78,8 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    finally:
+        os._exit(code)  # what Python takes down at its end, the system does faster

@@ -126,14 +126,14 @@ def stolen_powers(package: Path) -> list[str]:
     return wrong
 
 
-def _room_of_os(name: str) -> str:
+def _room_of_os(name: str) -> str | tuple[str, ...]:
     """Where a name of module os may be used; empty for anywhere."""
     if name in ("environ", "environb", "getenv", "putenv", "unsetenv"):
         return "host/"
     if name == "fork":
-        return "host/beside.py"
+        return "host/beside.py", "host/spawn.py"
     starts = ("system", "popen", "posix_spawn", "forkpty", "exec", "spawn")
-    return "host/process.py" if name.startswith(starts) else ""
+    return ("host/process.py", "host/spawn.py") if name.startswith(starts) else ""
 
 
 def pure_model(package: Path) -> list[str]:

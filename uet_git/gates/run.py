@@ -100,7 +100,7 @@ def run(
         stop_fd=stop_fd,
     )
     seconds = clock.monotonic() - began
-    state, detail = _judged(gate, ended)
+    state, detail = judged(ended, gate.timeout)
     result = GateResult(
         gate.name, state, ended.code, seconds, log_path, ended.truncated, detail, tree,
         tier=str(ended.tier),
@@ -132,8 +132,8 @@ def unconcerned(gate: Gate, tree: str) -> GateResult:
     return GateResult(gate.name, "skipped", None, 0.0, "", False, detail, tree)
 
 
-def _judged(gate: Gate, ended: Ended) -> tuple[str, str]:
-    """State and detail from the way a process ended."""
+def judged(ended: Ended, timeout: float) -> tuple[str, str]:
+    """State and detail from the way a process ended that had `timeout` seconds."""
     code = ended.code
     if ended.canceled:
         return "canceled", "it was not wanted any more"
@@ -142,7 +142,7 @@ def _judged(gate: Gate, ended: Ended) -> tuple[str, str]:
     if ended.exceeded:
         return "failed", f"it {ended.exceeded} and was killed"
     if ended.timed_out:
-        return "timeout", f"did not end within {gate.timeout:g} s"
+        return "timeout", f"did not end within {timeout:g} s"
     if code in _NOT_STARTED:
         return "error", f"a command was not found or cannot be run (exit {code})"
     if code == _SKIPPED:

@@ -51,6 +51,13 @@ class Clock:
         return f"{self._head[1]}{_PAIRS[(value >> 10) & 1023]}{_PAIRS[value & 1023]}"
 
 
+def moment(seconds: float) -> str:
+    """A time in seconds since the epoch as `Clock.now` writes it."""
+    ms = int(seconds * 1000)
+    text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(ms // 1000))
+    return f"{text}.{ms % 1000:03d}Z"
+
+
 def age(moment: str) -> float:
     """Seconds since a moment as `Clock.now` writes it."""
     return time.time() - calendar.timegm(time.strptime(moment[:19], "%Y-%m-%dT%H:%M:%S"))

@@ -99,12 +99,21 @@ def marked(pid: int, marker: bytes, prefix: bytes) -> bool:
 class Family:
     """One child and all that comes from it. Made before the child is started."""
 
-    def __init__(self, marker: str, others: Callable[[], set[int]]) -> None:
-        """`others` tells the pids of our other children; `marker` is NAME=VALUE in its environment."""
+    def __init__(
+        self,
+        marker: str,
+        others: Callable[[], set[int]],
+        *,
+        before: frozenset[int] | None = None,
+    ) -> None:
+        """`others` tells the pids of our other children; `marker` is NAME=VALUE in its environment.
+
+        `before`: the children that we had before this one was started, where it is made only afterwards.
+        """
         name, _, _ = marker.partition("=")
         self._marker, self._prefix = marker.encode() + b"\0", f"{name}=".encode()
         self._others = others
-        self._before = children(os.getpid())
+        self._before = children(os.getpid()) if before is None else before
         self.pid = 0
 
     def orphans(self) -> set[int]:

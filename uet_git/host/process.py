@@ -14,38 +14,13 @@ from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Final, NamedTuple
 
 from uet_git.errors import GitMissing, IoFailed
+from uet_git.host import gitenv
 from uet_git.host.family import Family, adopt_orphans, starting
 from uet_git.host.files import os_errors
 
 if TYPE_CHECKING:
     from uet_git.host.gate_watch import Ended
     from uet_git.host.sandbox import Box
-
-_KEPT_GIT = frozenset(
-    {
-        *(
-            f"GIT_{who}_{what}"
-            for who in ("AUTHOR", "COMMITTER")
-            for what in ("NAME", "EMAIL", "DATE")
-        ),
-        *(
-            "GIT_CONFIG_GLOBAL",
-            "GIT_CONFIG_SYSTEM",
-            "GIT_CONFIG_NOSYSTEM",
-            "GIT_CEILING_DIRECTORIES",
-        ),
-        *("GIT_EXEC_PATH", "GIT_TEMPLATE_DIR"),
-    }
-)
-_FIXED = {
-    "GIT_TERMINAL_PROMPT": "0",
-    "GIT_OPTIONAL_LOCKS": "0",
-    "GIT_NO_REPLACE_OBJECTS": "1",
-    "GIT_NO_LAZY_FETCH": "1",
-    "LC_ALL": "C",
-    "UET_ACTIVE": "1",
-}
-
 
 Child = subprocess.Popen[bytes]
 PIPE: Final = subprocess.PIPE
@@ -62,12 +37,8 @@ class Completed(NamedTuple):
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment for git children: the user's, without the variables that name a repository or an index.
-
-    A leaked GIT_DIR or GIT_INDEX_FILE makes a child write into another repository (git-rev-parse --local-env-vars).
-    """
-    env = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or k in _KEPT_GIT}
-    env.update(_FIXED)
+    """The environment for git children (host/gitenv.py), and what is `extra`."""
+    env = gitenv.environment()
     if extra:
         env.update(extra)
     return env

@@ -134,9 +134,14 @@ class GateWriter:
         definition: dict[str, Any],
         purpose: str = "candidate",
         verdict_key: str | None = None,
+        gate_id: str | None = None,
+        at: str | None = None,
     ) -> str:
-        """Adds a pending gate attempt; returns its id. `purpose` is candidate, base or asked."""
-        gate_id = self._clock.ulid()
+        """Adds a pending gate attempt; returns its id. `purpose` is candidate, base or asked.
+
+        `gate_id` and `at` (UTC) are of one that was made before it could be recorded.
+        """
+        gate_id = gate_id or self._clock.ulid()
         payload = {"gate_id": gate_id, "gate": name, "tree": tree, "to": "pending"}
         if purpose != "candidate":
             payload["purpose"] = purpose
@@ -149,12 +154,14 @@ class GateWriter:
             " definition, created_at, event_seq, purpose, verdict_key)"
             " VALUES (?, ?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?, ?, ?, ?)",
             (gate_id, run, entry, self._project_id, name, gate_type, int(required), tree, canonical(definition),
-             self._clock.now(), seq, purpose, verdict_key),
+             at or self._clock.now(), seq, purpose, verdict_key),
         )  # fmt: skip
         return gate_id
 
-    def move(self, gate_id: str, frm: str, to: str, **columns: Any) -> None:
-        """Moves a gate attempt by compare-and-swap. Raises: IllegalMove, StaleMove."""
+    def move(
+        self, gate_id: str, frm: str, to: str, *, at: str | None = None, **columns: Any
+    ) -> None:
+        """Moves a gate attempt by compare-and-swap; `at` (UTC) if that was not now. Raises: IllegalMove, StaleMove."""
         states.advance("gate", frm, to)
         row = self._db.execute(
             "SELECT run_id, entry_id, name FROM gates WHERE gate_id = ?", (gate_id,)
@@ -174,7 +181,7 @@ class GateWriter:
         sets = "".join(f", {n} = ?" for n in columns)
         done = self._db.execute(
             f"UPDATE gates SET state = ?, event_seq = ?, {time_column} = ?{sets} WHERE gate_id = ? AND state = ?",
-            (to, seq, self._clock.now(), *columns.values(), gate_id, frm),
+            (to, seq, at or self._clock.now(), *columns.values(), gate_id, frm),
         )
         if done.rowcount != 1:
             raise StaleMove(f"gate {gate_id} is no longer {frm}")

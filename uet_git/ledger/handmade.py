@@ -173,9 +173,10 @@ class HandmadeWriter:
         self._clock = clock
 
     def add(self, entry: Mapping[str, Any]) -> None:
-        """Adds what pre-commit knows of an entry; the keys are the columns but `passed_seq` and `entered_at`."""
+        """Adds what pre-commit knows of an entry; the keys are the columns, `entered_at` if not now."""
         names = ("entry_id", "tree", "base_tree", "config", "git_dir", "pid", "boot_id")
-        row = (*(entry[name] for name in names), None, self._clock.now())
+        at = entry.get("entered_at") or self._clock.now()
+        row = (*(entry[name] for name in names), None, at)
         self._db.execute("INSERT INTO hook_entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
     def passed(self, entry_id: str) -> None:
@@ -186,11 +187,11 @@ class HandmadeWriter:
             (entry_id,),
         )
 
-    def taken_up(self, entry_id: str, pid: int, boot_id: str) -> None:
-        """Another git process commits the same."""
+    def taken_up(self, entry_id: str, pid: int, boot_id: str, at: str | None = None) -> None:
+        """Another git process commits the same, since `at` (UTC; None: now)."""
         self._db.execute(
             "UPDATE hook_entries SET pid = ?, boot_id = ?, entered_at = ? WHERE entry_id = ?",
-            (pid, boot_id, self._clock.now(), entry_id),
+            (pid, boot_id, at or self._clock.now(), entry_id),
         )
 
     def baseline(self, tips: Mapping[str, str]) -> None:

@@ -25,16 +25,30 @@ def verdict_key(
     facts: Sequence[str],
     changed: Sequence[bytes] | None = None,
 ) -> str:
-    """SHA-256 (hex) of the question. `tree` is what the gate sees, `env` its variables without its own folders.
+    """SHA-256 (hex) of the question; see `question`."""
+    text = question(gate, tree, env=env, tier=tier, facts=facts, changed=changed)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
 
-    `facts` are what else it sees of the machine: its program, the versions that it names, what is linked. `changed`
-    are the paths that it is told, for a gate that asks for them.
+
+def question(
+    gate: Gate,
+    tree: str,
+    *,
+    env: Mapping[str, str],
+    tier: str,
+    facts: Sequence[str],
+    changed: Sequence[bytes] | None = None,
+) -> str:
+    """The question as canonical JSON; its last key but the version is the tree.
+
+    `tree` is what the gate sees, `env` its variables without its own folders, `facts` what else it sees of the
+    machine: its program, the versions that it names, what is linked. `changed` are the paths that it is told, for a
+    gate that asks for them.
     """
     definition = {k: v for k, v in gate._asdict().items() if k not in _WHERE}
-    question: dict[str, Any] = {
+    asked: dict[str, Any] = {
         **{"v": _VERSION, "tree": tree, "gate": definition, "env": dict(env), "tier": tier},
         **{"facts": list(facts)},
         "changed": None if changed is None else [path.hex() for path in sorted(changed)],
     }
-    text = json.dumps(question, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
+    return json.dumps(asked, sort_keys=True, separators=(",", ":"), ensure_ascii=True)

@@ -52,6 +52,9 @@ def quoted(path: str) -> str:
 
 
 def _write(path: str, text: str) -> None:
+    """Writes a file whole or not at all: whoever is killed in between leaves none that is empty."""
     if not os.path.exists(path):
-        with open(path, "w", encoding="ascii") as file:
+        fresh = f"{path}.{os.getpid()}"
+        with open(fresh, "w", encoding="ascii") as file:
             file.write(text)
+        os.rename(fresh, path)

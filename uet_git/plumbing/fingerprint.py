@@ -23,20 +23,18 @@ from typing import Final, NamedTuple
 
 from uet_git.host.process import variable
 from uet_git.model.pattern import late
-from uet_git.plumbing import refs
+from uet_git.plumbing import refs, untouched
 from uet_git.plumbing.git import Git
+from uet_git.plumbing.untouched import Stamp
 
 _READ: Final = ("config", "config.worktree", "info/attributes", "info/grafts")
 _ALSO: Final = ("objects/info/alternates",)
 _HOOK_HOME: Final = ("epoch", "enforce", "drain-post-commit", "drain-post-merge")
-_LARGEST: Final = 1 << 20  # bytes of a file that are read
 _MOST: Final = 20_000  # loose refs that are looked at
 _SECTION: Final = late(rb"\s*\[\s*([^\s\]\"]+)")
 _HOOKS_PATH: Final = late(
     rb"^\s*hookspath\s*=\s*\"?([^\"\r\n]+?)\"?\s*$", re.IGNORECASE | re.MULTILINE
 )
-
-Stamp = tuple[int, ...]
 
 
 class Snapshot(NamedTuple):
@@ -64,13 +62,21 @@ def take(git: Git, target: str, ledger: str = "") -> Snapshot:
     holds the queue's lock: then nothing of our own moves the target in between.
     """
     common = git.common_dir
-    folders = [common, *_linked(common)]
+    folders = [common, *untouched.linked(common)]
     files = {
-        os.path.join(f, name): _content(os.path.join(f, name)) for f in folders for name in _READ
+        os.path.join(f, name): untouched.content(os.path.join(f, name))
+        for f in folders
+        for name in _READ
     }
-    files |= {path: _content(path) for path in (os.path.join(common, name) for name in _ALSO)}
+    files |= {
+        path: untouched.content(path) for path in (os.path.join(common, name) for name in _ALSO)
+    }
     home = os.path.join(os.path.dirname(ledger), "hooks") if ledger else ""
-    files |= {path: _content(path) for path in (os.path.join(home, n) for n in _HOOK_HOME) if home}
+    files |= {
+        path: untouched.content(path)
+        for path in (os.path.join(home, n) for n in _HOOK_HOME)
+        if home
+    }
     loose = dict(_loose(common))
     return Snapshot(
         target=target,
@@ -79,8 +85,10 @@ def take(git: Git, target: str, ledger: str = "") -> Snapshot:
         hooks=dict(_hooks(git, files[os.path.join(common, "config")] or b"")),
         ledger=_identity(ledger) if ledger else (),
         refs=loose,
-        packed=_stamp(os.path.join(common, _table(common))),
-        heads={path: _content(path) for path in (os.path.join(f, "HEAD") for f in folders)},
+        packed=untouched.stamp(os.path.join(common, _table(common))),
+        heads={
+            path: untouched.content(path) for path in (os.path.join(f, "HEAD") for f in folders)
+        },
     )
 
 
@@ -123,21 +131,6 @@ def notes(before: Snapshot, after: Snapshot) -> list[str]:
     return found
 
 
-def _linked(common: str) -> list[str]:
-    folder = os.path.join(common, "worktrees")
-    with suppress(OSError):
-        return [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
-    return []
-
-
-def _content(path: str) -> bytes | None:
-    try:
-        with open(path, "rb") as file:
-            return file.read(_LARGEST)
-    except OSError:
-        return None
-
-
 def _loose(common: str) -> Iterator[tuple[str, bytes]]:
     """Loose refs by name, but for those of uet-git."""
     waiting, left = ["refs"], _MOST
@@ -151,7 +144,7 @@ def _loose(common: str) -> Iterator[tuple[str, bytes]]:
                         waiting.append(inner)
                 elif not inner.endswith(".lock"):
                     left -= 1
-                    yield inner, _content(entry.path) or b""
+                    yield inner, untouched.content(entry.path) or b""
 
 
 def _at(git: Git, target: str, loose: Mapping[str, bytes]) -> bytes | None:
@@ -189,20 +182,8 @@ def _hooks(git: Git, config: bytes) -> Iterator[tuple[str, Stamp]]:
     for folder in folders:
         with suppress(OSError), os.scandir(folder) as entries:
             for entry in entries:
-                yield entry.path, _stamp(entry.path)
-        yield folder, _stamp(folder)[:3]
-
-
-def _stamp(path: str) -> Stamp:
-    """Changes whenever the file does; the time of its last change of state cannot be set back."""
-    found: Stamp = ()
-    for look in (os.lstat, os.stat):
-        try:
-            st = look(path)
-        except OSError:
-            return found
-        found += (st.st_dev, st.st_ino, st.st_mode, st.st_size, st.st_mtime_ns, st.st_ctime_ns)
-    return found
+                yield entry.path, untouched.stamp(entry.path)
+        yield folder, untouched.stamp(folder)[:3]
 
 
 def _identity(path: str) -> Stamp:

@@ -1,11 +1,16 @@
-"""What hooks and commands leave for each other: files in `<ledger's folder>/hooks`, none of them evidence (DESIGN 11).
+"""What hooks and commands leave for each other: files in `<ledger's folder>/hooks` (DESIGN 11).
+
+None is evidence but the journal's lines of what was judged.
 
 epoch      a word in the name of every marker: a new one makes all of them void
 ok/        markers `<tree>-<config blob>-<epoch>`: a tree that passed. The file holds the tree that it was judged on and
            what else the verdict stands on (host/hook_facts.py); its time is when the tree began to be judged
 running/   a file for each git process whose pre-commit was entered, named by its pid: boot id, git directory
 landing    the pid of who is moving a branch right now
-journal    a line for each thing that a hook saw
+journal    a line for each thing that a hook saw; what the shortcut judged is synced, and becomes an entry
+plans/     what the shortcut stands on (host/hookplan.py), by configuration and epoch
+judged/    trees that a gate passed: the verdict cache may know them
+gating/    a file for each process that runs a gate by the shortcut, named by its pid
 enforce    there if a commit must not pass unchecked
 drain-X    there if hook X starts an apply
 """
@@ -16,12 +21,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final, NamedTuple
 
-from uet_git.host import files
+from uet_git.host import files, hookplan
 
 FOLDER: Final = "hooks"
-_FLAGS: Final = ("enforce", "drain-post-commit", "drain-post-merge")
 _MARKERS: Final = 2_000
-_JOURNAL: Final = 256 * 1024  # bytes; beyond it a journal that was read begins anew
+_JOURNAL: Final = 64 * 1024  # bytes; beyond it a journal that was read begins anew
 _LONG: Final = 3_600.0  # seconds after which a landing's flag is nobody's
 NO_CONFIG: Final = "none"
 
@@ -115,12 +119,34 @@ class HookHome:
             with suppress(OSError):
                 os.unlink(self._of("ok", name))
 
+    def judged(self, tree: str) -> None:
+        """Notes that a gate passed on a tree."""
+        folder = self._of("judged")
+        with suppress(OSError):
+            if os.path.isdir(folder):
+                if len(os.listdir(folder)) > _MARKERS:
+                    for name in os.listdir(folder):
+                        os.unlink(os.path.join(folder, name))
+                os.close(os.open(os.path.join(folder, tree), os.O_WRONLY | os.O_CREAT, 0o600))
+
+    def dead_gating(self) -> list[int]:
+        """Processes that ended while a gate of theirs ran; each is told once."""
+        found = []
+        with suppress(OSError):
+            for name in os.listdir(self._of("gating")):
+                path = self._of("gating", name)
+                seen = os.stat(path).st_mtime
+                if name.isdigit() and not is_same_process(int(name), files.boot_id(), seen):
+                    found.append(int(name))
+                    os.unlink(path)
+        return found
+
     # -- flags -----------------------------------------------------------------------------------------------
 
     def set_flags(self, wanted: Iterable[str]) -> None:
         """Puts the flags as the configuration has them; what cannot be written stays as it is."""
         there = set(wanted)
-        for name in _FLAGS:
+        for name in hookplan.FLAGS:
             path = self._of(name)
             with suppress(OSError):
                 if name not in there:

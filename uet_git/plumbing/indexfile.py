@@ -12,12 +12,12 @@ from collections.abc import Collection
 from typing import Final, NamedTuple
 
 from uet_git.model.records import GITLINK, SYMLINK, TreeChange
+from uet_git.plumbing import indexnames
 from uet_git.plumbing.inway import parents
 
 _HEADER: Final = 12
 _STAT: Final = struct.Struct(">10I")  # ctime s, ns; mtime s, ns; dev; ino; mode; uid; gid; size
 _LONG_NAME: Final = 0xFFF
-_EXTENDED: Final = 0x4000
 _WHOLE: Final = 0xFFFFFFFF
 _MOST_READ: Final = (
     64 << 20
@@ -34,21 +34,8 @@ class Names(NamedTuple):
 
 def names(data: bytes, oid_bytes: int) -> Names | None:
     """Every path of an index, None if it is not of the plain kind."""
-    if not _is_plain(data):
-        return None
-    files: list[bytes] = []
-    links: list[bytes] = []
-    at, fixed = _HEADER, _STAT.size + oid_bytes + 2
-    for _ in range(int.from_bytes(data[8:12])):
-        flags = int.from_bytes(data[at + fixed - 2 : at + fixed])
-        start = at + fixed + (2 if flags & _EXTENDED else 0)
-        length = flags & _LONG_NAME
-        if length == _LONG_NAME:
-            length = data.index(b"\0", start) - start
-        is_link = data[at + 24 : at + 28] == b"\0\0\xe0\0"
-        (links if is_link else files).append(data[start : start + length])
-        at += (start - at + length + 8) & ~7
-    return Names(files, links, _root_tree(data, at, oid_bytes))
+    found = indexnames.names(data, oid_bytes)
+    return None if found is None else Names(*found)
 
 
 def is_untouched(
@@ -58,7 +45,7 @@ def is_untouched(
 
     `data` is an index last written at `mtime_ns`. False means "not known".
     """
-    if not _is_plain(data) or len(data) * len(changes) > _MOST_READ:
+    if not indexnames.is_plain(data) or len(data) * len(changes) > _MOST_READ:
         return False
     root = os.fsencode(top)
     at = _HEADER
@@ -75,17 +62,6 @@ def is_untouched(
         ):
             return False
     return True
-
-
-def _is_plain(data: bytes) -> bool:
-    """A checked-out path may end like the name of an extension; then git is asked once more than needed."""
-    version = int.from_bytes(data[4:8])
-    return (
-        data[:4] == b"DIRC"
-        and version in (2, 3)
-        and b"link\0\0" not in data
-        and b"sdir\0\0" not in data
-    )
 
 
 def _entry(data: bytes, start: int, change: TreeChange, oid_bytes: int) -> int:
@@ -154,15 +130,3 @@ def _has_content(path: bytes, st: os.stat_result, oid: str) -> bool:
         content = file.read()
     make = hashlib.sha256 if len(oid) == 64 else hashlib.sha1
     return make(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest() == oid
-
-
-def _root_tree(data: bytes, at: int, oid_bytes: int) -> str | None:
-    """The root of the `TREE` extension: NUL, entries, space, subtrees, newline, id; -1 entries mean "not known"."""
-    end = len(data) - oid_bytes
-    while at + 8 <= end:
-        size = int.from_bytes(data[at + 4 : at + 8])
-        if data[at : at + 4] == b"TREE":
-            head, _, rest = data[at + 8 : at + 8 + size].partition(b"\n")
-            return None if head.startswith(b"\0-") else rest[:oid_bytes].hex()
-        at += 8 + size
-    return None

@@ -1,7 +1,11 @@
 """gate_guard: notices what a gate did to the repository or the ledger instead of to its tree (DESIGN 9)."""
 
+import os
+
 from uet_git.host.sandbox import Tier
+from uet_git.ledger.witness import Witness
 from uet_git.plumbing import fingerprint
+from uet_git.plumbing.untouched import Before
 from uet_git.project import Project
 
 
@@ -21,3 +25,35 @@ class Guard:
 
     def _look(self) -> fingerprint.Snapshot:
         return fingerprint.take(self._project.git, self._target, str(self._project.ledger_path))
+
+
+def since(project: Project, before: Before, target: str, witness: Witness | None) -> list[str]:
+    """The same for what the hooks' shortcut looked at before a gate that ran unconfined.
+
+    Without a `witness` of a ledger that was written to meanwhile, its whole chain of events has to prove itself.
+    """
+    after = fingerprint.take(project.git, target, str(project.ledger_path))
+    ref = os.path.join(project.git.common_dir, target)
+    known = {p: c for p, c in before.files.items() if p in after.files}
+    at = before.files[ref]
+    was = fingerprint.Snapshot(
+        target,
+        None if at is None else at.strip(),
+        {**dict.fromkeys(after.files), **known},
+        before.hooks,
+        (*before.ledger[:2], *before.ledger[3:4]),
+        {},
+        (),
+        {},
+    )
+    found = fingerprint.differences(was, after)
+    if witness is not None:
+        return found + project.ledger.lost_since(witness)
+    if before.is_of_ledger(str(project.ledger_path)):
+        return found
+    from uet_git.queue import fsck_chain
+    from uet_git.queue.problem import DAMAGE, Problems
+
+    problems = Problems()
+    fsck_chain.check(project, project.ledger, problems)
+    return found + [f"the ledger: {p.message}" for p in problems.found() if p.severity == DAMAGE]

@@ -89,7 +89,7 @@ class TreeGates:
         # Of a gate that is tried again, a failure may have been the first try of a pass.
         ended = ("passed",) if gate.retries else ("passed", *_FAILED)
         found = self.project.ledger.verdict(key, ended)
-        return None if found is None else _from_row(found, tree)
+        return None if found is None else from_row(found, tree)
 
 
 @dataclass(slots=True)
@@ -206,7 +206,7 @@ class _Judging:
 
     def _use(self, attempt: _Attempt, row: GateRow) -> None:
         """Takes a verdict over from an earlier attempt."""
-        result = _from_row(row, self._tree)
+        result = from_row(row, self._tree)
         self._move(attempt, "running")
         self._move(
             attempt, "passed", exit_code=row.exit_code, detail=row.detail, duration_seconds=0.0,
@@ -320,7 +320,9 @@ class _Judging:
         return result._replace(state="failed", fix=path, detail=detail)
 
     def _ended(self, attempt: _Attempt, result: GateResult) -> None:
-        if result.state != "passed":
+        if result.state == "passed":
+            self._project.hook_home.judged(self._tree)
+        else:
             self._project.hook_home.unmark(self._tree)
         self._move(
             attempt, result.state, exit_code=result.exit_code, detail=result.detail,
@@ -372,7 +374,7 @@ def _flaky(result: GateResult, attempt: _Attempt) -> str:
     return f"{said}; {result.detail}" if result.detail else said
 
 
-def _from_row(row: GateRow, tree: Oid) -> GateResult:
+def from_row(row: GateRow, tree: Oid) -> GateResult:
     """The result that an earlier attempt had, as one of this tree."""
     kept = row.results or {}
     tests = None

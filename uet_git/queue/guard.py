@@ -23,7 +23,7 @@ from uet_git.plumbing import difference, hookhome
 from uet_git.plumbing import git as gits
 from uet_git.plumbing.worktrees import WorkTree
 from uet_git.project import CONFIG_FILE, Project
-from uet_git.queue import guard_gates, handmade, tampering, tie
+from uet_git.queue import guard_gates, handmade, shortcut, tampering, tie
 from uet_git.queue.guard_gates import Verdict, word
 from uet_git.queue.handmade import Staged
 
@@ -46,6 +46,19 @@ def check(name: str, say: Say) -> int:
         return guard.unchecked(exc.message, exc.next)
     except OSError as exc:
         return guard.unchecked(f"{exc.filename or 'the system'}: {exc.strerror}", ())
+    finally:
+        guard.close()
+
+
+def refused(name: str, gate_id: str, say: Say) -> int:
+    """The shortcut's gate said no: tells why, and what to type. Returns REFUSED."""
+    guard = _Guard(name, say)
+    try:
+        return guard.refused(gate_id)
+    except (UetError, OSError, ValueError):
+        say("a gate refuses this commit, and the ledger cannot tell more now")
+        say("  next: uet-git gate list")
+        return REFUSED
     finally:
         guard.close()
 
@@ -159,31 +172,45 @@ class _Guard:
         try:
             verdict = self._gates(entry, staged, settings, run, may_block=may_block)
         except RepositoryTampered as exc:
-            return self._tampered(staged, exc)
+            return self._tampered(staged.target, exc)
         if not verdict.failed and self.staged_tree() != tree:
             return self._moved(entry, run)
         self._record(entry, staged, run, since, verdict)
         if verdict.passed and verdict.facts is not None:
             known = staged.config, base, tip or ""
             project.hook_home.mark(tree, known, epoch, verdict.facts, self.began)
+            self._plan(settings, verdict.facts, epoch)
         code = GO if verdict.passed else self._gates_refuse(entry, verdict, may_block=may_block)
         if code == GO and any(c.path == CONFIG_FILE.encode() for c in staged.changes):
             guard_gates.offer_trust(project, branch, tree, self.say)
         return code
 
+    def _plan(self, settings: Settings, facts: Sequence[str], epoch: str) -> None:
+        """What the next commit needs for the shortcut."""
+        from uet_git.gates import run as gate_run
+        from uet_git.queue import plan
+
+        gates = gate_run.for_moment(settings.gates, guard_gates.MOMENT)
+        plan.keep(self.project, settings, gates, facts, epoch, self.began)
+
+    def refused(self, gate_id: str) -> int:
+        """Tells of a gate that said no and stands in the journal (queue/shortcut.py)."""
+        project = self.project
+        self.enforced = project.hook_home.enforced
+        tie.up(project, look=False)
+        (row,) = project.ledger.gate(gate_id)
+        entry = self._found(row.entry_id or "")
+        if row.state == "error":
+            return self._tampered(entry.target, RepositoryTampered(row.detail or ""))
+        verdict = guard_gates.refused(row, entry.target)
+        return self._gates_refuse(entry, verdict, may_block=True)
+
     def _entry(self, write: Writer, staged: Staged, run: str) -> Entry:
         """The entry of what is staged: the one that an earlier attempt at the same made, or a new one."""
-        known = self.project.ledger.handmade.open_entries()
-        for old in reversed(known):
-            same = (old.tree, old.base_tree, old.config) == (
-                staged.tree,
-                staged.base,
-                staged.config,
-            )
-            mine = old.git_dir == staged.git_dir or tie.is_over(old)
-            if same and mine and old.target == staged.target:
-                write.handmade.taken_up(old.entry_id, staged.pid, files.boot_id())
-                return self._found(old.entry_id)
+        old = handmade.same(self.project, staged)
+        if old is not None:
+            write.handmade.taken_up(old.entry_id, staged.pid, files.boot_id())
+            return self._found(old.entry_id)
         return self._found(handmade.add(self.project, write, staged, run))
 
     def _found(self, entry_id: str) -> Entry:
@@ -236,15 +263,13 @@ class _Guard:
             if old is not None and old.state in ("applied", "verified"):
                 handmade.drop(write, old, "queue.index_moved", "something was staged meanwhile")
             write.runs.finish(run, "succeeded", "queue.index_moved")
-        self.say(
-            "the index changed while the gates ran: what would be committed is not what they saw"
-        )
-        self.say("  next: git commit")
+        for line in shortcut.MOVED:
+            self.say(line)
         return REFUSED
 
-    def _tampered(self, staged: Staged, exc: RepositoryTampered) -> int:
+    def _tampered(self, target: str, exc: RepositoryTampered) -> int:
         """A gate changed the repository: nothing of it is committed, and nothing lands until somebody looked."""
-        tampering.pause(self.project, staged.target, exc)
+        tampering.pause(self.project, target, exc)
         self.say(display.line(exc.message, 500))
         self.say(
             f"  next: {display.command(exc.next)}, and uet-git resume once all is as it should be"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from uet_git.errors import ConfigError, RepositoryTampered, UetError
 from uet_git.host import hook_facts, process, terminal
+from uet_git.ledger.gates import GateRow
 from uet_git.ledger.handmade import RUNG
 from uet_git.model import display, paths, treechange
 from uet_git.model.entry import Entry
@@ -169,6 +170,17 @@ def run(
         return Verdict(False, lines=(line,), note=note or "gate.error", unwritten=unwritten)
     facts = None if skipped or unwritten else _facts(wanted, results)
     return Verdict(passed=True, note=note, facts=facts, unwritten=unwritten)
+
+
+def refused(row: GateRow, target: str) -> Verdict:
+    """The verdict of a gate that said no, as the ledger keeps it."""
+    from uet_git.queue.gate_run import from_row
+
+    result = from_row(row, Oid(row.tree))
+    code = "gate.timeout" if row.state == "timeout" else "gate.failed"
+    failed = (Finding(code, f"{row.name}: {result.detail}"),)
+    lines = _failure(failed, {row.name: result}, target, may_block=True)
+    return Verdict(False, failed, tuple(lines))
 
 
 def _judged(

@@ -17,6 +17,7 @@ from uet_git.model.commitobject import CommitFacts
 from uet_git.model.entry import Entry, StoredPatch
 from uet_git.model.reasons import REASONS, Gravity
 from uet_git.model.records import Finding, TreeChange
+from uet_git.plumbing import hookhome
 from uet_git.project import Project
 
 ORIGIN = {"tool_id": "hook"}
@@ -55,8 +56,31 @@ def start_run(project: Project, write: Writer, ref: str) -> str:
     return write.runs.start("hook", project.actor, process, "other", ref)
 
 
-def add(project: Project, write: Writer, staged: Staged, run: str) -> str:
-    """Adds the entry of a staged change, in state created; returns its id."""
+def same(project: Project, staged: Staged) -> HookEntry | None:
+    """The open entry that an earlier attempt at the same made, in the same work tree or in one that gave it up."""
+    wanted = staged.tree, staged.base, staged.config, staged.target
+    for old in reversed(project.ledger.handmade.open_entries()):
+        alike = (old.tree, old.base_tree, old.config, old.target) == wanted
+        if alike and (old.git_dir == staged.git_dir or is_over(old)):
+            return old
+    return None
+
+
+def is_over(entry: HookEntry) -> bool:
+    """Whether the git process that would have made this entry's commit is gone."""
+    seen = epoch(entry.entered_at)
+    return not hookhome.is_same_process(entry.pid, entry.boot_id, seen)
+
+
+def add(
+    project: Project,
+    write: Writer,
+    staged: Staged,
+    run: str,
+    known: Mapping[str, Any] | None = None,
+    submitter: str = "",
+) -> str:
+    """Adds the entry of a staged change, in state created; returns its id. `known` is what is otherwise of now."""
     content = treechange.write(staged.base, staged.tree, staged.changes)
     sha256 = hashlib.sha256(content).hexdigest()
     names = [c.path.decode("utf-8", "backslashreplace") for c in staged.changes]
@@ -68,10 +92,13 @@ def add(project: Project, write: Writer, staged: Staged, run: str) -> str:
     about = {
         **{"tree": staged.tree, "base_tree": staged.base, "config": staged.config},
         **{"git_dir": staged.git_dir, "pid": staged.pid, "boot_id": files.boot_id()},
+        **(known or {}),
     }
     short = staged.target.removeprefix("refs/heads/")
     title = f"Commit on {short.encode('utf-8', 'backslashreplace').decode()}"
-    return _add(project, write, (stored.patch_id, sha256), staged.target, title, run, about)
+    return _add(
+        project, write, (stored.patch_id, sha256), staged.target, title, run, about, submitter
+    )
 
 
 def _add(
@@ -82,6 +109,7 @@ def _add(
     title: str,
     run: str,
     about: Mapping[str, Any],
+    submitter: str = "",
 ) -> str:
     entry_id = project.clock.ulid()
     row = {
@@ -89,7 +117,7 @@ def _add(
         **{"project_id": project.ledger.project_id, "target": target, "title": title},
         **{"number": project.ledger.entries.next_number(), "revision": 1, "message": ""},
         **{"identity": identity_of(patch[1], target, {"hook": True}), "origin": ORIGIN},
-        **{"submitter": project.actor, "rung": RUNG},
+        **{"submitter": submitter or project.actor, "rung": RUNG},
     }
     write.entries.add([row], run)
     write.handmade.add({**about, "entry_id": entry_id})

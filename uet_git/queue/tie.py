@@ -10,15 +10,16 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from uet_git.errors import MissingObject, StaleMove, UetError
+from uet_git.host import process
 from uet_git.ledger.handmade import HookEntry
 from uet_git.ledger.ledger import Writer
 from uet_git.model import commitobject, journal
 from uet_git.model.commitobject import CommitFacts
-from uet_git.model.journal import Hit, Report, Rewritten
+from uet_git.model.journal import Checked, Hit, Report, Rewritten
 from uet_git.model.records import Oid
-from uet_git.plumbing import hookhome, refs
+from uet_git.plumbing import refs
 from uet_git.project import WATCHING, Project
-from uet_git.queue import handmade
+from uet_git.queue import checked, handmade
 
 _POSITION = "hook_journal"
 _HEADS = "refs/heads"
@@ -41,6 +42,7 @@ class _Work:
         self.is_first = False
         self.reports: dict[str, Report] = {}
         self.hits: list[Hit] = []
+        self.checked: list[Checked] = []
         self.rewritten: list[Rewritten] = []
         self.ranges: list[Range] = []
         self.still: list[Range] = []  # branches that moved to commits that were seen before
@@ -60,17 +62,20 @@ def up(project: Project, *, look: bool = True) -> None:
     position = ledger.meta(_POSITION) or ""
     found = project.hook_home.unread(position)
     open_ = ledger.handmade.open_entries()
-    if not (look or found.lines or any(map(is_over, open_))):
+    if not (look or found.lines or any(map(handmade.is_over, open_))):
         return
     work = _Work(found.position, open_)
     _sort(project, work, journal.read(found.lines))
     _look_at_branches(project, work)
     _read_commits(project, work)
+    judged = checked.read(project, work.checked)
     if _is_nothing(work, position):
         return
     with ledger.write() as write:
         if (ledger.meta(_POSITION) or "") != position:
             return  # another process did it just now
+        for one in judged:
+            checked.take_in(project, write, one)
         _Tying(project, write, work).all()
         if work.position != position:
             write.set_meta(_POSITION, work.position)
@@ -79,6 +84,8 @@ def up(project: Project, *, look: bool = True) -> None:
 
 def _close_dead(project: Project) -> None:
     """Ends the runs of hooks that were killed, with whatever their gates left running."""
+    for pid in project.hook_home.dead_gating():
+        process.end_leftovers(pid)
     if not any(run.kind == "hook" for run in project.ledger.runs.unfinished()):
         return
     from uet_git.queue import recover
@@ -94,14 +101,8 @@ def quietly(project: Project, *, look: bool = True) -> None:
             up(project, look=look)
 
 
-def is_over(entry: HookEntry) -> bool:
-    """Whether the git process that would have made this entry's commit is gone."""
-    seen = handmade.epoch(entry.entered_at)
-    return not hookhome.is_same_process(entry.pid, entry.boot_id, seen)
-
-
 def _is_nothing(work: _Work, position: str) -> bool:
-    over = any(map(is_over, work.open_))
+    over = any(map(handmade.is_over, work.open_))
     return work.position == position and not (work.is_first or work.ranges or work.still or over)
 
 
@@ -112,6 +113,9 @@ def _sort(project: Project, work: _Work, lines: Sequence[journal.Line]) -> None:
     for line in lines:
         if isinstance(line, Hit):
             work.hits.append(line)
+        elif isinstance(line, Checked):
+            git_dir = os.path.realpath(line.git_dir)
+            work.checked.append(line._replace(git_dir=git_dir))
         elif isinstance(line, Rewritten):
             work.rewritten.append(line)
         else:
@@ -196,7 +200,7 @@ class _Tying:
         own = [
             e
             for e in self.waiting.values()
-            if e.tree == facts.tree and (where in (None, e.git_dir) or is_over(e))
+            if e.tree == facts.tree and (where in (None, e.git_dir) or handmade.is_over(e))
         ]
         passed = [e for e in own if e.state == "verified"]
         if passed:
@@ -261,7 +265,7 @@ class _Tying:
             newest[entry.git_dir] = max(newest.get(entry.git_dir, 0), entry.number)
         for entry in self.waiting.values():
             later = newest[entry.git_dir] > entry.number or entry.git_dir in self.reported
-            if is_over(entry) and (entry.state != "quarantined" or later):
+            if handmade.is_over(entry) and (entry.state != "quarantined" or later):
                 handmade.drop(self.write, entry, "queue.abandoned", "no commit came of it")
 
 
