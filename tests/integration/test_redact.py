@@ -91,6 +91,9 @@ def test_nothing_of_ours_has_the_secret_afterwards(repo: Path) -> None:
     assert len(blobs) == 2
     (slot,) = Path(os.environ["XDG_CACHE_HOME"]).glob("uet-git/*/trees/0/tree")
     (slot / "key.txt").write_text(SECRET)  # as it lies there until the next candidate
+    merge = slot.parents[2] / "resolve" / "1" / "tree"
+    merge.mkdir(parents=True)
+    (merge / "key.txt").write_text(SECRET)
     with closing(sqlite3.connect(damage.database(repo), isolation_level=None)) as db:
         db.execute("PRAGMA secure_delete = OFF")
         db.execute("CREATE TABLE older (text TEXT)")
@@ -98,7 +101,9 @@ def test_nothing_of_ours_has_the_secret_afterwards(repo: Path) -> None:
         db.executemany("INSERT INTO older VALUES (?)", [(text,)] * 100)
         db.execute("DROP TABLE older")
     assert b"free since" in damage.database(repo).read_bytes()
-    assert len(places(repo, SECRET.encode())) == 3  # the database, the gate's log, the scratch tree
+    assert (
+        len(places(repo, SECRET.encode())) == 4
+    )  # the database, the gate's log, two scratch trees
     done = uet(repo, "redact", "1", "--reason", "a key", "--json").document
     assert not list((repo / ".git/uet/quarantine").glob("1*"))
     assert places(repo, *needles) == []

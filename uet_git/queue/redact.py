@@ -17,6 +17,7 @@ from uet_git.model.entry import Entry
 from uet_git.model.records import Oid
 from uet_git.plumbing import narrow, refs
 from uet_git.plumbing.refs import ANY, RefUpdate
+from uet_git.plumbing.removal import remove_tree
 from uet_git.plumbing.scratch import ScratchPool
 from uet_git.project import Project
 from uet_git.queue import handmade, lock, person, recover, set_aside
@@ -93,7 +94,7 @@ def _payload(kept: Kept, reason: str) -> dict[str, Any]:
 
 
 def _clear_files(project: Project, planned: Redaction) -> None:
-    """What gates left, pins of candidates, and the warm scratch trees, in which its files may still lie."""
+    """What gates left, pins of candidates, the warm scratch trees, where its files may still lie, and open merges."""
     gates = project.home / "gates"  # wherever the repository lay when they were written
     for path in {gates / os.path.basename(p) for kept in planned.kept.values() for p in kept.files}:
         with suppress(FileNotFoundError), files.os_errors(f"removing {path}"):
@@ -105,6 +106,9 @@ def _clear_files(project: Project, planned: Redaction) -> None:
         ScratchPool(os.path.join(folder, "trees"), project.git).clear()
         with files.os_errors(f"emptying {folder}"):
             narrow.forget(os.path.join(folder, NARROWED), -1.0)
+            for number in {e.number for e in planned.entries}:  # what `resolve` has open for it
+                for name in (f"{number}", f"{number}.new"):
+                    remove_tree(os.path.join(folder, "resolve", name))
 
 
 def _scratch(project: Project, entries: Sequence[Entry]) -> Iterator[str]:
