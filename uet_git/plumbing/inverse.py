@@ -5,6 +5,7 @@ Byte-exact whatever the user's configuration says, and without a trace in the re
 
 import os
 import tempfile
+import zlib
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from typing import Final, Self
@@ -28,7 +29,6 @@ class Differ:
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
         self._stack = ExitStack()
-        self._written: set[str] = set()
 
     def __enter__(self) -> Self:
         folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="uet-inverse-"))
@@ -40,27 +40,29 @@ class Differ:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def between(self, old: str, new: str) -> bytes:
-        """What makes the tree `new` of `old`, as a full git diff with renames."""
+    def between(self, old: str, new: str, *, pending: bool = False) -> bytes:
+        """What makes the tree `new` of `old`, as a full git diff with renames; `pending` if one is only in memory."""
+        if pending:
+            ready = [packs.deflate(*item) for item in self._objects.waiting()]
+            packs.write_pack(self._store, ready, self._objects.git.object_format)
         return self._diff(*DIFF, old, new, "--")
 
-    def spans(self, old: str, new: str, path: bytes) -> list[Span]:
-        """Where one text file differs between two trees."""
-        return revert.spans(self._diff(*_BARE, old, new, "--", b":(literal)" + path))
+    def spans(self, old: str, new: str) -> list[Span]:
+        """Where two blobs differ by lines; the new one may be only in memory. Raises: ObjectTooLarge."""
+        self._show(new)
+        return revert.spans(self._diff(*_BARE, old, new, "--"))
 
-    def _diff(self, *args: str | bytes) -> bytes:
-        self._share_pending()
+    def _diff(self, *args: str) -> bytes:
         env = aside.environment(self._objects.git, self._store)
-        words = [os.fsdecode(a) for a in args]
-        return self._plain.run(*aside.OPTIONS, "diff", *words, env=env).out
+        return self._plain.run(*aside.OPTIONS, "diff", *args, env=env).out
 
-    def _share_pending(self) -> None:
-        """Lets git see the objects that are only in memory, in a store of its own."""
-        fresh = [item for item in self._objects.waiting() if item[0] not in self._written]
-        if fresh:
-            ready = [packs.deflate(*item) for item in fresh]
-            packs.write_pack(self._store, ready, self._objects.git.object_format)
-            self._written.update(item[0] for item in fresh)
+    def _show(self, blob: str) -> None:
+        """Lets git see one blob, in a store of its own: no sync, as it is thrown away."""
+        data = self._objects.blob(blob)
+        folder = os.path.join(self._store, blob[:2])
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, blob[2:]), "wb") as file:
+            file.write(zlib.compress(b"blob %d\0%b" % (len(data), data), 1))
 
 
 def changed_by(
@@ -104,7 +106,8 @@ def changed_by(
 
 def places(git: Git, tip: str, commits: Sequence[str]) -> dict[str, int]:
     """How far down from the tip each commit is, 0 for the newest; those that the tip does not have are left out."""
-    there = [c for c in commits if c and refs.is_ancestor(git, c, tip)]
+    found = refs.reachable(git, tip, [c for c in commits if c])
+    there = [c for c in commits if c in found]
     if not there:
         return {}
     base = git.text("merge-base", "--octopus", *there) if len(there) > 1 else there[0]

@@ -98,7 +98,7 @@ class Inverter:
                 steps = [self._one(differ, one) for one in self.chosen]
                 if self._stuck or len(steps) < 2:
                     return steps
-                diff = differ.between(base, self.tree)
+                diff = differ.between(base, self.tree, pending=True)
                 if not diff:
                     raise UsageError(
                         "these changes undo one another: there is nothing to roll back",
@@ -161,9 +161,9 @@ class Inverter:
         for number, change in enumerate(patch.changes):
             if not change.hunks or change.old_path is None:
                 continue
-            sides = then.file(change.old_path), now.file(change.old_path)
-            if None not in sides and sides[0] != sides[1]:
-                changed[number] = differ.spans(one.facts.tree, self.tree, change.old_path)
+            old, new = then.file(change.old_path), now.file(change.old_path)
+            if old is not None and new is not None and old[1] != new[1]:
+                changed[number] = differ.spans(old[1], new[1])
         return revert.aimed(diff, changed)
 
     # -- what stands in the way ----------------------------------------------------------------------------------

@@ -96,7 +96,7 @@ def _newest_first(project: Project, entries: Sequence[Entry]) -> list[Chosen]:
                 next=("uet-git", "show", entry.label),
             )
         wanted[entry.entry_id] = again
-    if tip:
+    if tip and any(commit not in places for commit in wanted.values()):
         places = inverse.places(project.git, tip, list(wanted.values()))
     by_place = sorted(entries, key=lambda e: places[wanted[e.entry_id]])
     return [chosen(project, e, wanted[e.entry_id]) for e in by_place]
