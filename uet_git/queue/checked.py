@@ -6,7 +6,6 @@ repository (another configuration, no such gate) is left out: the commit is then
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from typing import NamedTuple
 
 from uet_git.errors import UetError
@@ -89,7 +88,7 @@ def _attempt(write: Writer, judged: Judged, run: str, entry_id: str) -> None:
     began, ended = moment(line.began), moment(line.ended)
     write.gates.add(
         run=run, entry=entry_id, name=gate.name, gate_type=gate.kind, required=gate.required,
-        tree=judged.staged.tree, definition=asdict(gate), verdict_key=line.key,
+        tree=judged.staged.tree, definition=gate._asdict(), verdict_key=line.key,
         gate_id=line.gate_id, at=began,
     )  # fmt: skip
     write.gates.move(line.gate_id, "pending", "running", at=began)
