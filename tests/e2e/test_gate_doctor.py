@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.builders import commit_files, git, make_repo
+from tests.builders import git, make_repo
+from tests.hooking import commit, gate, kind
 from tests.product import trust, uet
 from uet_git.host import config
 
@@ -134,7 +135,11 @@ def test_the_gate_that_asks_pre_commit_sees_what_is_staged_and_changes_nothing(
 def test_the_hook_for_pre_commit_names_a_command_that_is_there(tmp_path: Path) -> None:
     text = (ROOT / ".pre-commit-hooks.yaml").read_text()
     (entry,) = re.findall(r"^  entry: uet-git (.+)$", text, re.MULTILINE)
-    repo = make_repo(tmp_path / "repo", {"a": b""})
-    commit_files(repo, {"uet.toml": b"version = 1\n[gates.g]\nrun = ['true']\n"}, "gates")
+    repo = make_repo(tmp_path / "repo", {"uet.toml": gate("true")})
     trust(repo)
-    uet(repo, *entry.split())
+    hook = repo / ".git" / "hooks" / "pre-commit"
+    program = Path(sys.executable).parent / "uet-git"
+    hook.write_text(f"#!/bin/sh\n{program} {entry}\n")
+    hook.chmod(0o755)
+    assert commit(repo, "two").code == 0
+    assert kind(repo) == "hook"

@@ -314,6 +314,17 @@ def test_pre_push_refuses_what_has_no_verdict(tmp_path: Path) -> None:
     assert run(repo, "push", "-q", "--no-verify", "away", "main").code == 0
 
 
+def test_status_tells_of_what_nobody_looked_at(repo: Path) -> None:
+    """Computed, not written: the next command that changes something records it."""
+    run(repo, "-c", "core.hooksPath=/dev/null", "commit", "-q", "--allow-empty", "-m", "beside")
+    for _ in range(2):
+        found = uet(repo, "status", "--json").document
+        assert found["out_of_band"] == [{"ref": "refs/heads/main", "commits": 1}]
+    assert b"1 commit on main came past every hook: uet-git audit main" in uet(repo, "status").out
+    assert audited(repo)["beside"] == "out_of_band"
+    assert uet(repo, "status", "--json").document["out_of_band"] == []
+
+
 @pytest.mark.nightly
 def test_the_first_command_in_a_long_history(tmp_path: Path) -> None:
     """100,000 commits: the command that makes the ledger, and a look at the branch, take less than 300 ms, or on a

@@ -74,10 +74,10 @@ def test_it_is_recorded_like_any_other(tmp_path: Path) -> None:
     assert (found["state"], found["title"], found["rung"]) == ("committed", "say two", "hook")
     first, second = (entry(repo, n) for n in ("1", "2"))
     assert (found["number"], found["submitter"]) == (2, first["submitter"])
-    for name in ("state", "name", "tier", "exit_code", "gate_type", "definition"):
-        assert first["gates"][0].get(name) == second["gates"][0].get(name)
+    for name in ("state", "name", "tier", "exit_code", "type", "required", "detail"):
+        assert first["gates"][0][name] == second["gates"][0][name]
     assert [e["kind"] for e in first["events"]] == [e["kind"] for e in second["events"]]
-    assert second["gates"][0]["gate_id"] == said["gate_id"]
+    assert second["gates"][0]["id"] == said["gate_id"]
     assert Path(str(said["output"])).read_bytes() == b"two"
     sound(repo)
 

@@ -47,6 +47,19 @@ def test_the_terminal_is_asked(repo: Path, answer: str, is_yes: bool) -> None:
     assert git(repo, "log", "-1", "--format=%s") == b"gates\n"
 
 
+def test_a_line_lives_on_the_terminal_while_a_gate_runs(tmp_path: Path) -> None:
+    """The long way, and by the shortcut, which loads what draws it while the gate runs."""
+    repo = hooked(tmp_path / "repo", {"uet.toml": gate("sleep $(cat a)")})
+    env = {**os.environ, "TERM": "xterm"}
+    for content in (b"0.5\n", b"2\n"):
+        (repo / "a").write_bytes(content)
+        git(repo, "add", "a")
+        child = pexpect.spawn("git", ["commit", "-qm", "x"], cwd=repo, env=env, timeout=60)
+        child.expect(pexpect.EOF)
+        child.close()
+        assert " s\x1b[K\r\x1b[Kuet-git: g: passed (" in child.before.decode()
+
+
 def test_without_a_terminal_one_line_says_what_helps(repo: Path) -> None:
     did = run(repo, "commit", "-qm", "gates")
     assert did.code == 0

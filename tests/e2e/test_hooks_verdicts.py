@@ -136,6 +136,27 @@ def test_a_red_verdict_takes_the_marker(tmp_path: Path) -> None:
     flag.touch()
     uet(repo, "gate", "run", "g", "--no-cache", code=None)
     assert markers(repo) == []
+    code, err = again(repo)
+    assert code == 1
+    assert "refuses this commit" in err
+
+
+def test_a_pass_ends_with_a_red_verdict(tmp_path: Path) -> None:
+    """Whoever asked the same question anew and heard no: the older pass counts nowhere any more."""
+    flag = tmp_path / "flag"
+    repo = hooked(tmp_path / "repo", {"uet.toml": gate(f"! test -e {flag}")})
+    assert commit(repo, "two").code == 0
+    tied(repo)
+    flag.touch()
+    assert uet(repo, "gate", "run", "g", "--no-cache", "--json", code=1).document
+    flag.unlink()
+    found = uet(repo, "gate", "run", "g", "--json").document
+    assert [g["cached_from"] for g in found["gates"]] == [None]
+    flag.touch()
+    uet(repo, "gate", "run", "g", "--no-cache", code=1)
+    git(repo, "reset", "-q", "--soft", "HEAD^")
+    run(repo, "commit", "-q", "--no-verify", "-m", "past the hook")
+    assert kind(repo) == "unverified"
 
 
 def pauses(repo: Path) -> list[str]:

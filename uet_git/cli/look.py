@@ -1,5 +1,6 @@
 """status, list, show, log, run: looking; writes nothing but what a hook left to be written."""
 
+import os
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
@@ -36,7 +37,7 @@ def _status(project: Project) -> dict[str, Any]:
     document: dict[str, Any] = {
         **{"v": 1, "ledger": None, "target": None, "counts": {}, "needs_you": [], "snoozed": 0},
         **{"paused": [], "busy": None},
-        **{"cut_short": False, "unanchored": 0, "config": None, "untrusted": []},
+        **{"cut_short": False, "unanchored": 0, "config": None, "untrusted": [], "out_of_band": []},
         "next": [["uet-git", "submit", "--help"]],
     }
     try:
@@ -58,6 +59,7 @@ def _status(project: Project) -> dict[str, Any]:
         paused=[p._asdict() for p in ledger.pauses()],
         cut_short=recover.needed(project),
         unanchored=max(0, ledger.last_seq() - anchor.newest(project).seq),
+        out_of_band=[{"ref": _text(r), "commits": len(c)} for r, c in tie.unseen(project).items()],
         next=_next(counts, needs, paused=bool(ledger.pauses())),
     )
     queued = ledger.entries.pages(("queued",)) if counts.get("queued") else ()
@@ -89,6 +91,10 @@ def _untrusted(project: Project, targets: Iterable[str | None]) -> list[dict[str
             argv = list(trust.next_command(project, target))
             found.append({"target": target, "reason": why.code, "detail": why.detail, "next": argv})
     return found
+
+
+def _text(ref: str) -> str:
+    return os.fsencode(ref).decode("utf-8", "backslashreplace")
 
 
 def _brief(entry: Entry) -> dict[str, Any]:
@@ -133,6 +139,11 @@ def _print_status(out: Output, found: dict[str, Any]) -> None:
         out.text(f"draining: pid {found['busy']['pid']} for {found['busy']['seconds']:.0f} s")
     if found["cut_short"] and found["busy"] is None:
         out.text("a landing was cut short: the next uet-git apply finishes it")
+    for each in found["out_of_band"]:
+        branch = each["ref"].removeprefix("refs/heads/")
+        came = "1 commit" if each["commits"] == 1 else f"{each['commits']} commits"
+        how = command(("uet-git", "audit", branch))
+        out.text(f"{came} on {display.line(branch)} came past every hook: {how}")
     if found["needs_you"]:
         out.text("needs you:")
         for entry in found["needs_you"][:20]:

@@ -74,6 +74,21 @@ def cache_folder() -> str:
     return variable("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
 
 
+def ancestor(name: str) -> int | None:
+    """The nearest process above ours that runs a program of that name; None where the system does not tell."""
+    pid = os.getppid()
+    try:
+        while pid > 1:
+            with open(f"/proc/{pid}/stat", "rb") as file:
+                before, _, after = file.read().rpartition(b")")
+            if os.fsdecode(before.partition(b"(")[2]) == name:
+                return pid
+            pid = int(after.split()[1])
+    except (OSError, ValueError, IndexError):
+        pass
+    return None
+
+
 def find_program(name: str) -> str | None:
     """The absolute path of a program on PATH, or None."""
     found = shutil.which(name)

@@ -82,16 +82,17 @@ def results_hash(text: str) -> str:
 
 
 def verdict(db: sqlite3.Connection, key: str, ended: Sequence[str] = ("passed",)) -> GateRow | None:
-    """The newest attempt that ran and ended in one of these states for the same question; None if there is none."""
-    marks = ", ".join("?" * len(ended))
+    """The newest attempt that ran and said yes or no to the same question, if it ended in one of these states.
+
+    A pass does not count any more once the same question was answered with no.
+    """
     rows = _rows(
         db,
-        f"verdict_key = ? AND cached_from IS NULL AND state IN ({marks})",
+        "verdict_key = ? AND cached_from IS NULL AND state IN ('passed', 'failed', 'timeout')",
         key,
-        *ended,
         order="gate_id DESC LIMIT 1",
     )
-    return rows[0] if rows else None
+    return rows[0] if rows and rows[0].state in ended else None
 
 
 def get(db: sqlite3.Connection, gate_id: str) -> GateRow | None:

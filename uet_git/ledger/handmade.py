@@ -83,6 +83,11 @@ _ONCE: Final = (
     " OR json_array_length(g.definition, '$.pass_env') > 0 OR json_extract(g.results, '$.flaky') IS NOT NULL)"
 )
 """A pass of an entry that holds for one commit alone."""
+_TAKEN_BACK: Final = (
+    "SELECT 1 FROM gates g JOIN gates red USING (verdict_key) WHERE g.entry_id = h.entry_id"
+    " AND red.state IN ('failed', 'timeout') AND red.event_seq > h.passed_seq"
+)
+"""The same question was answered with no since, whoever asked."""
 _OPEN: Final = "('created', 'validated', 'queued', 'applied', 'verified', 'quarantined')"
 
 
@@ -107,10 +112,12 @@ class Handmade:
     def passed(self, tree: str) -> list[HookEntry]:
         """Entries whose gates passed on exactly this tree and may be believed again, newest first.
 
-        A verdict may not where a gate says so, was flaky or saw variables of the user's; nor once one failed here.
+        A verdict may not where a gate says so, was flaky or saw variables of the user's; nor once the same question,
+        or another gate here, was answered with no.
         """
         rows = self._db.execute(
             f"{_HOOK_ENTRY} WHERE h.tree = ?1 AND h.passed_seq > {_LAST_RED} AND NOT EXISTS ({_ONCE})"
+            f" AND NOT EXISTS ({_TAKEN_BACK})"
             " ORDER BY e.seq DESC LIMIT 50",
             (tree,),
         )

@@ -23,10 +23,10 @@ from uet_git.ledger.witness import Witness
 from uet_git.plumbing import git as gits
 from uet_git.plumbing import untouched
 from uet_git.project import Project
-from uet_git.queue import gate_guard
+from uet_git.queue import gate_guard, guard_gates
 from uet_git.queue.shortcut import Said
 
-SLOW: Final = 1.0  # seconds after which a gate is named
+_TICK: Final = 0.1  # seconds
 _KILLING: Final = 2.5  # seconds
 _LOG_BYTES: Final = 4 * 1024 * 1024
 
@@ -87,28 +87,25 @@ class Following:
         box = Box(limits=GateLimits(memory_bytes=self._memory * MB))
         watched = Watched(self._child, self._child.pipe, self._family, output, box)
         waited = time.time() - self._began
-        told = threading.Event()
-        timer = threading.Timer(max(0.0, SLOW - waited), self._tell, (say, told))
-        timer.daemon = True
-        timer.start()
+        telling, stop = guard_gates.Telling(say), threading.Event()
+        telling.since[self._gate] = time.monotonic() - waited
+        thread = threading.Thread(target=_tell, args=(telling, stop), daemon=True)
+        thread.start()
         try:
             ended = watched.ended(time.monotonic() - waited, self._timeout)
         finally:
-            timer.cancel()
+            stop.set()
+            thread.join()
+            telling.spinner.clear()
             spool.close()
         ended = ended._replace(truncated=spool.truncated, tier=Tier.NONE)
         state, detail = gate_run.judged(ended, self._timeout)
-        if told.is_set():
-            say(f"{self._gate}: {state} ({ended.seconds:.1f} s)")
+        telling.ends(self._gate, state, ended.seconds)
         if state not in ("passed", "failed", "timeout"):
             with suppress(OSError):
                 os.unlink(self._log)  # it is asked again, and has a log of its own then
             return None
         return self._as_said(state, ended.code, detail, truncated=ended.truncated)
-
-    def _tell(self, say: Callable[[str], None], told: threading.Event) -> None:
-        told.set()
-        say(f"{self._gate} runs on what is staged")
 
     def _as_said(
         self, state: str, code: int | None, detail: str, *, truncated: bool = False
@@ -118,3 +115,8 @@ class Following:
             **{"truncated": int(truncated), "began": self._began, "ended": time.time()},
         }
         return said if code is None else {**said, "exit_code": code}
+
+
+def _tell(telling: guard_gates.Telling, stop: threading.Event) -> None:
+    while not stop.wait(_TICK):
+        telling.tick()

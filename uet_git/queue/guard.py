@@ -70,7 +70,7 @@ class _Guard:
         self.name = name
         self.say = say
         self.env = process.inherited()
-        self.pid = int(process.variable("UET_GIT_PID") or os.getppid())
+        self.pid = int(process.variable("UET_GIT_PID") or process.ancestor("git") or os.getppid())
         self.enforced = False
         self.began = time.time()
         self._project: Project | None = None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from uet_git.errors import ConfigError, RepositoryTampered, UetError
 from uet_git.host import hook_facts, process, terminal
+from uet_git.host.spinner import Spinner
 from uet_git.ledger.gates import GateRow
 from uet_git.ledger.handmade import RUNG
 from uet_git.model import display, paths, treechange
@@ -103,11 +104,12 @@ def _patch(project: Project, settings: Settings, staged: Staged) -> Patch:
     return treechange.as_patch(staged.changes)
 
 
-class _Telling(GateListener):
-    """Tells of a gate that takes its time that it runs, and how it ended."""
+class Telling(GateListener):
+    """Tells of a gate that takes its time that it runs, and how it ended; on a terminal a line shows it meanwhile."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self.say = say
+        self.spinner = Spinner()
         self.since: dict[str, float] = {}
         self.told: set[str] = set()
 
@@ -116,15 +118,25 @@ class _Telling(GateListener):
 
     def tick(self) -> None:
         now = process.monotonic()
+        if self.spinner.is_live:
+            runs = [f"{gate} {now - began:.1f} s" for gate, began in self.since.items()]
+            self.told.update(self.since)
+            self.spinner.show(", ".join(runs))
+            return
         for gate, began in self.since.items():
             if now - began > _SLOW and gate not in self.told:
                 self.told.add(gate)
                 self.say(f"{gate} runs on what is staged")
 
     def ended(self, result: GateResult) -> None:
-        self.since.pop(result.gate, None)
-        if result.gate in self.told:
-            self.say(f"{result.gate}: {result.state} ({result.seconds:.1f} s)")
+        self.ends(result.gate, result.state, result.seconds)
+
+    def ends(self, gate: str, state: str, seconds: float) -> None:
+        """The same, of a gate by name."""
+        self.since.pop(gate, None)
+        self.spinner.clear()
+        if gate in self.told:
+            self.say(f"{gate}: {state} ({seconds:.1f} s)")
 
 
 def run(
@@ -156,8 +168,12 @@ def run(
         return Verdict(passed=False, lines=lines, note=withheld.code)
     skipped = _skipped(gates)
     wanted = [g for g in gates if g.name not in skipped]
-    judge = TreeGates(project, settings, run_id, _Telling(say), target=staged.target)
-    results, unwritten = _judged(judge, staged, entry, wanted)
+    telling = Telling(say)
+    judge = TreeGates(project, settings, run_id, telling, target=staged.target)
+    try:
+        results, unwritten = _judged(judge, staged, entry, wanted)
+    finally:
+        telling.spinner.clear()
     failed = _failed(wanted, results)
     if failed:
         told = _failure(failed, results, staged.target, may_block=may_block)

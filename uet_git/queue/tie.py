@@ -101,6 +101,21 @@ def quietly(project: Project, *, look: bool = True) -> None:
             up(project, look=look)
 
 
+def unseen(project: Project) -> dict[str, list[str]]:
+    """Commits that came past every hook and that no command has looked at yet, by branch; nothing is written.
+
+    Raises: what git and the ledger raise.
+    """
+    work = _Work("", [])
+    _look_at_branches(project, work)
+    known = project.ledger.handmade
+    found = {}
+    for one in work.ranges:
+        accounted = known.landed(one.commits).keys() | known.unverified(one.commits).keys()
+        found[one.ref] = [c for c in one.commits if c not in accounted]
+    return {ref: commits for ref, commits in found.items() if commits}
+
+
 def _is_nothing(work: _Work, position: str) -> bool:
     over = any(map(handmade.is_over, work.open_))
     return work.position == position and not (work.is_first or work.ranges or work.still or over)
