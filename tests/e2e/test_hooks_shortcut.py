@@ -27,6 +27,7 @@ from tests.hooking import (
 )
 from tests.product import entry, uet
 from uet_git.project import Project
+from uet_git.queue import trust
 from uet_git.queue.gate_question import Questions
 from uet_git.queue.gate_slot import Slots
 
@@ -256,6 +257,25 @@ def test_another_environment_goes_the_long_way(change: dict[str, str], tmp_path:
     repo = warm(tmp_path / "repo", "true")
     commit(repo, "two", **change)
     assert lines(repo) == []
+
+
+def test_what_was_accepted_or_is_wanted_otherwise_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By their files alone, whatever their times: an acceptance that is gone, a policy of the user's that came."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    repo = warm(tmp_path / "repo", "true")
+    quick(repo, "two")
+    policy = tmp_path / "config" / "uet-git" / "policy.toml"
+    policy.parent.mkdir(parents=True, exist_ok=True)
+    policy.write_text("version = 1\n[policy]\nprotected = ['a']\n")
+    os.utime(policy, (1, 1))
+    assert commit(repo, "three").code == 1
+    policy.unlink()
+    with Project.open(str(repo)) as project:
+        settings = project.settings_at(project.tip("refs/heads/main"))
+        Path(trust.kept_at(project, settings)).unlink()
+    assert "no gate ran" in commit(repo, "four").err
 
 
 def test_a_line_that_fits_nothing_is_no_verdict(tmp_path: Path) -> None:

@@ -41,6 +41,8 @@ def read(path: str) -> Plan | None:
     for place in plan["place"]:
         if os.stat(place).st_mtime_ns >= since:
             return None
+    if any(map(os.path.lexists, plan["absent"])):
+        return None
     maybe = [*plan.get("maybe", []), *os.environ["PATH"].split(os.pathsep)]
     if any(_mtime(place) >= since for place in maybe):
         return None

@@ -9,18 +9,18 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from uet_git.host import files, gate_facts, hookplan, process
+from uet_git.host import files, gate_facts, hookplan, process, user_policy
 from uet_git.host.gate_env import search_path
 from uet_git.host.gate_limits import MB, GateLimits
 from uet_git.host.sandbox import Box, Tier
 from uet_git.host.sandbox_probe import choose
 from uet_git.model import plainpath
-from uet_git.model.records import Gate
+from uet_git.model.records import Gate, Oid
 from uet_git.model.settings import Settings
 from uet_git.model.verdict import question
 from uet_git.plumbing import aside
 from uet_git.project import Project
-from uet_git.queue import guard
+from uet_git.queue import guard, trust
 from uet_git.queue.gate_slot import Slots
 
 _FOLDERS: Final = ("plans", "gating", "judged")
@@ -127,7 +127,12 @@ def _pairs(
     many = {
         "variable": hookplan.variables(),
         "fact": list(facts),
-        "place": [*facts[1:], os.path.join(git.common_dir, "config")],
+        "place": [
+            *facts[1:],
+            os.path.join(git.common_dir, "config"),
+            trust.kept_at(project, project.written(Oid(settings.source))),
+        ],
+        "absent": [user_policy.path()],
         "maybe": _configurations(),
         "stamp": _stamps(name, env["PATH"]),
         "flag": sorted(guard.flags(settings), key=hookplan.FLAGS.index),

@@ -194,6 +194,11 @@ def _is_agent(project: Project) -> bool:
     return project.actor.startswith("agent:")
 
 
+def kept_at(project: Project, settings: Settings) -> str:
+    """Where the acceptance of these gates lies, if there is one."""
+    return trust_store.path(_repository(project), trust_hash(settings))
+
+
 def _repository(project: Project) -> Repository:
     git = project.git
     return Repository.of(git.common_dir, git.top, project.ledger.ledger_id)
