@@ -11,6 +11,7 @@ from tests.builders import commit_files, git, make_repo
 from tests.damage import change, codes, edit, hand_in, problems
 from uet_git.errors import DiskFull
 from uet_git.host import contracts, files
+from uet_git.ledger.held import held as held_rows
 from uet_git.model.slug import slug
 from uet_git.project import Project
 from uet_git.queue import anchor, decide, quarantine
@@ -46,6 +47,20 @@ def test_nothing_is_made_where_nothing_is_quarantined(repo: Path) -> None:
     with Project.open(str(repo)) as project:
         hand_in(project, change("f0.txt", "old", "new"))
     assert not folder(repo).exists()
+
+
+def test_the_look_at_the_end_of_every_command_reads_an_index(repo: Path) -> None:
+    with Project.open(str(repo)) as project:
+        hand_in(project, change("f0.txt", "old", "new"))
+        asked: list[str] = []
+        project.ledger.db.set_trace_callback(asked.append)
+        assert not project.ledger.is_any_quarantined()
+        held_rows(project.ledger)
+        project.ledger.db.set_trace_callback(None)
+        for sql in asked:
+            plan = project.ledger.db.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall()
+            assert "entries_open" in plan[0][3], (sql, plan)
+        assert len(asked) == 2
 
 
 def test_files_come_and_go_with_the_entry(repo: Path) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from uet_git.ledger.handmade import RUNG
-from uet_git.ledger.ledger import Ledger
+from uet_git.ledger.ledger import QUARANTINED, Ledger
 
-_OF_PATCHES: Final = "state = 'quarantined' AND rung IS NOT ?"
+_OF_PATCHES: Final = f"{QUARANTINED} AND rung IS NOT ?"
 
 
 class Held(NamedTuple):
