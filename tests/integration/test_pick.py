@@ -2,6 +2,7 @@
 (DESIGN 12)."""
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.builders import commit_files, diff, git, mail, make_repo
 from tests.product import entry, snapshot, subjects, uet
 from uet_git.model import patchfile, pieces
+from uet_git.model.records import FileChange
 from uet_git.model.settings import Settings
 
 LIMITS = Settings().limits
@@ -49,6 +51,21 @@ def _world(rng: random.Random, repo: Path) -> None:
     (repo / "added.txt").write_bytes(b"added\n")
 
 
+def _check_places(repo: Path, changes: Sequence[FileChange], *, before: bool) -> None:
+    """Each hunk names the very lines at which its image stands in the index: git would search for it elsewhere."""
+    for change in changes:
+        path = change.old_path if before else change.new_path
+        if path is None or not change.hunks:
+            continue
+        lines = git(repo, "show", b":" + path).splitlines(keepends=True)
+        for h in change.hunks:
+            image, start, count = (
+                (h.old, h.old_start, h.old_count) if before else (h.new, h.new_start, h.new_count)
+            )
+            first = start - 1 if count else start
+            assert b"".join(lines[first : first + count]) == image
+
+
 SEEDS = [*range(4), *(pytest.param(n, marks=pytest.mark.nightly) for n in range(4, 40))]
 
 
@@ -80,8 +97,11 @@ def test_picked_and_rest_make_the_whole(tmp_path: Path, seed: int) -> None:
         git(repo, "read-tree", base)
         for patch in cut.split(chosen):
             if patch:
-                assert patchfile.read(patch, LIMITS).changes
+                changes = patchfile.read(patch, LIMITS).changes
+                assert changes
+                _check_places(repo, changes, before=True)
                 git(repo, "apply", "--cached", "--unidiff-zero", "-", stdin=patch)
+                _check_places(repo, changes, before=False)
         assert git(repo, "write-tree").decode().strip() == wanted
         git(repo, "read-tree", base)
         for piece in cut.pieces():
