@@ -122,3 +122,16 @@ def test_a_branch_that_is_called_like_a_change_is_two_readings(repo: Path) -> No
         assert uet(repo, "log", "refs/heads/1", "--json").document["class"] == "out_of_band"
     finally:
         git(repo, "branch", "-D", "1")
+
+
+def test_who_approved_is_told(tmp_path: Path) -> None:
+    rules = b"version = 1\n[policy]\nmin_reviewers = 1\n"
+    repo = make_repo(tmp_path / "repo", {"a.txt": BASE, "uet.toml": rules})
+    (tmp_path / "p").write_bytes(mail("Needs a vote", diff("a.txt", BASE, b"1\ntwo\nthree\n")))
+    uet(repo, "submit", "../p", env={"UET_ORIGIN": "codex"}, code=1)
+    uet(repo, "approve", "1", "--reason", "reads well")
+    uet(repo, "apply")
+    (vote,) = uet(repo, "log", "HEAD", "--json").document["approvals"]
+    assert vote["why"] == "reads well"
+    assert vote["actor"].startswith("person:")
+    assert b"approved by person:" in uet(repo, "blame", "a.txt").out
