@@ -14,7 +14,7 @@ from uet_git.errors import LedgerMissing, NeedsPerson, NoLedger
 from uet_git.ledger.entries import Entries
 from uet_git.model.entry import Entry
 from uet_git.project import Project
-from uet_git.queue import adopt, anchor, decide, redact, repair
+from uet_git.queue import adopt, anchor, decide, redact, repair, snooze
 from uet_git.queue.repair import Repaired
 
 CLEAN: tuple[set[str], set[str]] = (set(), set())
@@ -447,3 +447,16 @@ def test_what_was_redacted_stays_out(repo: Path) -> None:
             lose(repo)
             mend(repo)
         lose_again = True
+
+
+def test_snoozes_come_back(repo: Path) -> None:
+    with Project.open(str(repo)) as project:
+        held = project.ledger.entries.in_states(("quarantined",))
+        snooze.snooze(project, held, "2099-01-01T00:00:00.000Z", "later")
+        anchor.anchor_now(project)
+    kept = table(repo, "SELECT * FROM snoozes")
+    assert kept
+    lose(repo)
+    mend(repo)
+    assert table(repo, "SELECT * FROM snoozes") == kept
+    assert codes(repo) == (set(), {"fields_unknown"})

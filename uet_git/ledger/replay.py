@@ -80,6 +80,7 @@ class Replay:
             if event.kind.startswith("patch_"):
                 self.entries.take(event, payload, self.project_id)
                 self._counted(event, payload)
+                self._decided(event, payload)
             elif event.kind.startswith("gate_"):
                 self.gates.take(event, payload, self.project_id)
             elif event.kind in self._acts:
@@ -160,6 +161,22 @@ class Replay:
         )
         if name is not None:
             self._count(event, name)
+
+    def _decided(self, event: Event, payload: dict[str, Any]) -> None:
+        """Votes and snoozes, and what took one back."""
+        if event.kind == "patch_approved":
+            row = (event.entry_id, event.actor, payload["target"], canonical(payload["policy"]))
+            more = (canonical(payload["diff"]), event.ts, event.seq)
+            sql = "INSERT OR REPLACE INTO approvals VALUES (?, ?, ?, ?, ?, ?, ?)"
+            self._db.execute(sql, (*row, *more))
+        elif event.kind == "patch_snoozed" and payload["until"] is not None:
+            values = (event.entry_id, payload["until"], event.actor, event.seq)
+            self._db.execute("INSERT OR REPLACE INTO snoozes VALUES (?, ?, ?, ?)", values)
+        elif event.kind == "patch_snoozed":
+            self._db.execute("DELETE FROM snoozes WHERE entry_id = ?", (event.entry_id,))
+        if "undoes" in payload:
+            sql = "DELETE FROM approvals WHERE entry_id = ? AND event_seq = ?"
+            self._db.execute(sql, (event.entry_id, payload["undoes"]))
 
     def _count(self, event: Event, name: str) -> None:
         if event.run_id is not None:

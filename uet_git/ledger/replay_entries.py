@@ -44,7 +44,7 @@ class EntryReplay:
         self._db = db
         self._extras = extras
         self._unknown = unknown
-        self._waived: dict[str, list[str]] = {}
+        self._waived: dict[str, dict[int, list[str]]] = {}  # by the event that waived
         self._told: dict[
             str, set[str]
         ] = {}  # columns that an event set on purpose: nothing else is better
@@ -113,11 +113,14 @@ class EntryReplay:
         """The columns that a move to this state sets."""
         key = event.entry_id or ""
         sets: dict[str, Any] = {"reason": payload.get("reason"), "detail": payload.get("detail")}
+        held = self._waived.setdefault(key, {})
         if event.kind == "patch_released":
-            held = self._waived.setdefault(key, [])
-            held += [code for code in payload.get("waived", ()) if code not in held]
-            sets["waived"] = canonical(held) if held else None
-        if to == "validated" and not self._waived.get(key):
+            held[event.seq] = list(payload.get("waived", ()))
+        undone = held.pop(payload.get("undoes", 0), None)
+        codes = list(dict.fromkeys(code for given in held.values() for code in given))
+        if event.kind == "patch_released" or undone is not None:
+            sets["waived"] = canonical(codes) if codes else None
+        if to == "validated" and not codes:
             sets |= dict.fromkeys(_FLAGS, 1)
         if to == "applied":
             sets |= {n: payload[n] for n in ("tree", "rung", "proved", "attempts") if n in payload}
