@@ -160,6 +160,27 @@ def test_edit_and_pick_take_the_terminal_and_give_it_back(repo: Path, tmp_path: 
     assert code == 0, said
 
 
+def test_resolve_opens_the_conflicts_and_hands_in_what_was_made_of_them(
+    repo: Path, tmp_path: Path
+) -> None:
+    editor = tmp_path / "editor"
+    editor.write_text(
+        "#!/bin/sh\nsed -i -e '/^<<<<<<</d' -e '/^|||||||/,/^=======/d' -e '/^>>>>>>>/d' \"$1\"\n"
+    )
+    editor.chmod(0o755)
+    screen = Screen(repo, "4", env={"GIT_EDITOR": "true"})
+    screen.press("m", *"both")
+    assert "not resolved yet in" in screen.press("\r")
+    assert "m resolve" in screen.press("\r")
+    assert entry(repo, 4)["state"] == "apply_failed"
+    screen.leave()
+    screen = Screen(repo, "4", env={"GIT_EDITOR": str(editor)})
+    screen.press("m", *"both")
+    code, said = screen.leave("n", key="\r")
+    assert "resolved" in last(repo, "4.1", "patch_amended")[1], said
+    assert (entry(repo, "4.2")["state"], code) == ("queued", 0)
+
+
 def test_agents_do_not_review(repo: Path) -> None:
     screen = uet(repo, "review", "--json", env={"UET_ORIGIN": "codex"}, code=1)
     assert len(screen.document["items"]) == 8

@@ -1,5 +1,6 @@
 """The decisions that `review` offers, one key each; the same as the commands of their names (DESIGN 12)."""
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
@@ -134,6 +135,30 @@ def _pick(hands: Hands, entries: Sequence[Entry], reason: str) -> list[Entry]:
     return [taken] if rest is None else [taken, rest]
 
 
+def _no_resolve(project: Project, entry: Entry) -> str:
+    if not (entry.reason or "").startswith("apply."):
+        return f"change {entry.label} is in no conflict"
+    return _no_revision(project, entry)
+
+
+def _resolve(hands: Hands, entries: Sequence[Entry], reason: str) -> list[Entry]:
+    """Opens the scratch work tree, or goes on in it: each conflict in the editor; then hands it in."""
+    from uet_git.host import editor
+    from uet_git.plumbing import git as gits
+    from uet_git.queue import resolve
+
+    (entry,) = entries
+    try:
+        found = resolve.state(hands.project, entry)
+    except UsageError:  # none is open
+        found = resolve.begin(hands.project, entry)
+    program = gits.editor(hands.project.git)
+    for file in found.files:
+        if file.marked:
+            editor.edit(program, os.path.join(found.folder, os.fsdecode(file.path)))
+    return [resolve.finish(hands.project, entry, reason)]
+
+
 VERBS: Final = (
     Verb("r", "release", "let it go on; what was found is waived and recorded", True,
          _no_release, _release, _waives),
@@ -142,6 +167,8 @@ VERBS: Final = (
          _no_revision, _edit, lambda _: "opens your editor", alone=True),
     Verb("p", "pick", "some hunks are the next revision, the rest a change of its own", False,
          _no_revision, _pick, lambda _: "asks about each hunk", alone=True),
+    Verb("m", "resolve", "merge it three ways, the conflicts in your editor", False,
+         _no_resolve, _resolve, lambda _: "opens the conflicts in your editor", alone=True),
     Verb("d", "drop", "end it; what waits for it is quarantined", False, _no_drop, _drop,
          lambda _: "ends it for good"),
 )  # fmt: skip
