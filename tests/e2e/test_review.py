@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.builders import diff, mail, make_repo
+from tests.builders import diff, git, mail, make_repo
 from tests.product import entry, subjects, trust, uet
 from tests.reviewing import Screen, scene
 
@@ -29,7 +29,7 @@ def last(repo: Path, label: int | str, kind: str) -> tuple[str, dict[str, Any]]:
     """The state of an entry, and the payload of its newest event, which must be of a kind and by a person."""
     found = entry(repo, label)
     event = [e for e in found["events"] if e["kind"] != "step_finished"][-1]
-    kinds = [e["kind"] for e in found["events"][-2:]]
+    kinds = [e["kind"] for e in found["events"][-4:]]
     assert kind in kinds, found["events"]
     event = next(e for e in reversed(found["events"]) if e["kind"] == kind)
     assert event["actor"].startswith("person:")
@@ -181,6 +181,33 @@ def test_resolve_opens_the_conflicts_and_hands_in_what_was_made_of_them(
     assert (entry(repo, "4.2")["state"], code) == ("queued", 0)
 
 
+def test_approve_snooze_and_undo(repo: Path) -> None:
+    git(repo, "config", "user.name", "another")
+    git(repo, "config", "user.email", "another@example.com")
+    screen = Screen(repo, "11", "2", "12")
+    assert "approve" in screen.text
+    screen.decide("a", "right")
+    assert last(repo, 11, "patch_approved")[0] == "queued"
+    screen.decide("z", "after lunch")
+    assert last(repo, 2, "patch_snoozed")[1]["why"] == "after lunch"
+    left = uet(repo, "review", "--json", code=1).document["items"]
+    assert {i["entries"][0]["number"] for i in left} == {3, 4, 5, 7, 8, 12}
+    shown = screen.press("u", *"now", "\r")
+    assert "undo snooze 2 is done" in shown
+    assert shown.startswith("2 of 3   change 2   quarantined")
+    assert "undoes" in last(repo, 2, "patch_snoozed")[1]
+    screen.decide("r", "fine")
+    assert entry(repo, 2)["state"] == "queued"
+    screen.decide("u", "not yet")
+    assert entry(repo, 2)["state"] == "quarantined"
+    assert entry(repo, 2)["waived"] == []
+    assert "approve" not in screen.text
+    assert "approve" in screen.press("b").splitlines()[-2] or "queued" in screen.text
+    said = screen.leave("n")[1]
+    assert "approve" in said
+    assert "release" not in said
+
+
 def test_agents_do_not_review(repo: Path) -> None:
     screen = uet(repo, "review", "--json", env={"UET_ORIGIN": "codex"}, code=1)
     assert len(screen.document["items"]) == 8
@@ -243,7 +270,7 @@ def test_nothing_hostile_reaches_the_terminal(tmp_path: Path) -> None:
         for _ in found[1:]:
             shown += [screen.press(" ") for _ in range(4)]
             shown.append(screen.press("s"))
-        shown += [screen.press(" ") for _ in range(9)]
+        shown += [screen.press(" ") for _ in range(40)]
         assert any("the very end" in each for each in shown)
         screen.press("d", *"\u202e\u200bno")
         screen.press("\x1b")

@@ -5,14 +5,14 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from uet_git.cli.render import Output
-from uet_git.errors import NeedsPerson, NotWaivable, UetError, UsageError
+from uet_git.errors import NeedsPerson, NotWaivable, NotYours, UetError, UsageError
 from uet_git.model import display, states
 from uet_git.model.entry import Entry
 from uet_git.model.waivers import standing
 from uet_git.project import Project
 from uet_git.queue import content, decide, handmade, release
 
-REFUSALS: Final = (UsageError, NeedsPerson, NotWaivable)
+REFUSALS: Final = (UsageError, NeedsPerson, NotWaivable, NotYours)
 
 
 class Hands(NamedTuple):
@@ -159,10 +159,38 @@ def _resolve(hands: Hands, entries: Sequence[Entry], reason: str) -> list[Entry]
     return [resolve.finish(hands.project, entry, reason)]
 
 
+def _no_approve(_: Project, entry: Entry) -> str:
+    """As far as it can be told without composing the change, which is done when it is approved."""
+    if "policy.reviewers" not in standing(entry):
+        return f"change {entry.label} waits for nobody's approval"
+    return ""
+
+
+def _approve(hands: Hands, entries: Sequence[Entry], reason: str) -> list[Entry]:
+    from uet_git.queue import approve
+
+    return approve.approve(hands.project, entries, reason)
+
+
+def _no_snooze(_: Project, entry: Entry) -> str:
+    if entry.state in states.NEEDS_PERSON:
+        return ""
+    return f"change {entry.label} is {entry.state}; only what needs a person can be snoozed"
+
+
+def _snooze(hands: Hands, entries: Sequence[Entry], reason: str) -> list[Entry]:
+    from uet_git.host import clock
+    from uet_git.queue import snooze
+
+    return snooze.snooze(hands.project, entries, clock.later(SNOOZED), reason)
+
+
 VERBS: Final = (
     Verb("r", "release", "let it go on; what was found is waived and recorded", True,
          _no_release, _release, _waives),
     Verb("t", "retry", "judge and try it again, nothing waived", False, _no_retry, _retry, _nothing),
+    Verb("a", "approve", "vote for what it would do now; enough votes let it go on", False,
+         _no_approve, _approve, lambda _: "a vote for what it would do now"),
     Verb("e", "edit", "the patch in your editor; what you save is its next revision", False,
          _no_revision, _edit, lambda _: "opens your editor", alone=True),
     Verb("p", "pick", "some hunks are the next revision, the rest a change of its own", False,
@@ -171,7 +199,10 @@ VERBS: Final = (
          _no_resolve, _resolve, lambda _: "opens the conflicts in your editor", alone=True),
     Verb("d", "drop", "end it; what waits for it is quarantined", False, _no_drop, _drop,
          lambda _: "ends it for good"),
+    Verb("z", "snooze", "do not show it for a day, or until it moves", False, _no_snooze, _snooze,
+         lambda _: "hides it for a day"),
 )  # fmt: skip
+SNOOZED: Final = 86_400  # seconds
 ASKS_NOTHING: Final = frozenset({"retry"})
 
 

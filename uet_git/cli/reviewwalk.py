@@ -10,7 +10,7 @@ from uet_git.cli import reviewpage
 from uet_git.cli.reviewlines import BOLD, DIM, Line, cut, folded
 from uet_git.cli.reviewscreen import Screen, View
 from uet_git.cli.reviewverbs import ASKS_NOTHING, REFUSALS, VERBS, Hands, Verb, labels
-from uet_git.errors import QueueBusy, StaleMove
+from uet_git.errors import QueueBusy, StaleMove, UsageError
 from uet_git.model import display, states
 from uet_git.model.attention import Item
 from uet_git.model.entry import Entry
@@ -20,6 +20,7 @@ from uet_git.queue import anchor, attention
 _MOVES: Final = (
     ("s", "skip: the next one"),
     ("b", "back: the one before"),
+    ("u", "undo: take back your last decision here, and go back to it"),
     ("Tab", "in a series: decide about one member, the next, all"),
     ("space", "page down; also up, down, page up, home, end"),
     ("?", "this help"),
@@ -74,6 +75,8 @@ class Walk:
             self._go(self.at + 1)
         elif key == "b":
             self._go(max(0, self.at - 1))
+        elif key == "u":
+            self._undo()
         elif key == "tab":
             self._turn()
         elif key == "?":
@@ -121,6 +124,37 @@ class Walk:
         self.made.append(Decision(verb, became, reason))
         self._decided(verb, fit)
 
+    def _undo(self) -> None:
+        """Takes the last decision of this walk back, and goes to its item."""
+        if not self.made:
+            self._told("nothing was decided here that could be taken back")
+            return
+        from uet_git.queue import undo
+
+        decision = self.made[-1]
+        question = f"undo {decision.verb.name} {labels(decision.entries)}"
+        reason = self.screen.ask(self._view(), question, "Reason (may be empty)")
+        if reason is None:
+            self.note = "nothing was decided"
+            return
+        try:
+            last = {d.entry.number for d in undo.check(self.project, None)}
+            if not last & {e.number for e in decision.entries}:
+                raise UsageError("your last decision was made elsewhere since; undo it there")
+            touched = undo.undo(self.project, None, reason)
+            anchor.anchor_now(self.project)
+        except (*REFUSALS, QueueBusy, StaleMove) as exc:
+            self._told(exc.message)
+            return
+        self.made.pop()
+        self._look_again()
+        numbers = {e.number for e in touched}
+        for place, key in enumerate(self.line):
+            if numbers & {e.number for e in self.items[key].entries}:
+                self._go(place)
+                break
+        self.note = f"{question} is done"
+
     def _act(self, verb: Verb, entries: Sequence[Entry], reason: str) -> list[Entry]:
         """Does it; what needs the ordinary screen gets that."""
         hands = Hands(self.project, self.screen.out)
@@ -154,7 +188,9 @@ class Walk:
         self._look_again()
         self.screen.keys.forget()
         now = self.items[key]
-        still = [e for e in now.entries if e.state in states.NEEDS_PERSON]
+        away = {e.entry_id for e in entries} if verb.name == "snooze" else set()
+        needy = (e for e in now.entries if e.state in states.NEEDS_PERSON)
+        still = [e for e in needy if e.entry_id not in away]
         if still:
             wait = f"; {labels(still)} still needs you: {still[0].reason}"
             self.note = f"{verb.name} {labels(entries)} is done{wait}"
@@ -202,7 +238,8 @@ class Walk:
         meant = [e for e in item.entries if self.focus in (None, e.number)]
         verbs = [v for v in VERBS if any(not v.fault(self.project, e) for e in meant)]
         can = "  ".join(f"{v.key} {v.name}" for v in verbs) or "nothing is left to decide here"
-        moves = f"s skip  b back  {self._tab(item)}? help  q quit"
+        undo = "u undo  " if self.made else ""
+        moves = f"s skip  b back  {undo}{self._tab(item)}? help  q quit"
         return [*folded(Line(can, BOLD), width), *folded(Line(moves, DIM), width)]
 
     def _tab(self, item: Item) -> str:

@@ -61,3 +61,8 @@ def moment(seconds: float) -> str:
 def age(moment: str) -> float:
     """Seconds since a moment as `Clock.now` writes it."""
     return time.time() - calendar.timegm(time.strptime(moment[:19], "%Y-%m-%dT%H:%M:%S"))
+
+
+def later(seconds: float) -> str:
+    """The moment so many seconds from now, as `Clock.now` writes it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() + seconds))
