@@ -119,6 +119,7 @@ _ALL: Final[tuple[Reason, ...]] = (
     Reason("queue.dropped_by_person", _D, "Dropped on request."),
     Reason("queue.dropped_before", _Q, "A person dropped this change before.", True),
     Reason("queue.rest_of_pick", _Q, "Other hunks were picked out of the change; this is the rest of it.", True),
+    Reason("queue.quarantined_before", _Q, "It has lines of a change that is quarantined.", True),
     Reason("queue.dependency_dropped", _Q, "A change that it depends on was dropped."),
     Reason("queue.series_incomplete", _Q, "An all-or-nothing series has a member that cannot land."),
     Reason("queue.behind_upstream", _N, "The target is behind its upstream.", next=("git", "pull", "--ff-only")),

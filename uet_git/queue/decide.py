@@ -121,9 +121,15 @@ def _still_held(project: Project, entry: Entry) -> None:
             f"change {entry.label} is what was left of another; only `release` lets it go on",
             next=look,
         )
-    if entry.reason == "queue.dropped_before":
+    codes = {f["code"] for f in entry.findings} - {*(entry.waived or ())}
+    if "queue.dropped_before" in codes:
         raise UsageError(
             f"a person dropped change {entry.label} before; only `release` lifts that", next=look
+        )
+    if "queue.quarantined_before" in codes:
+        raise UsageError(
+            f"change {entry.label} has lines of one that is quarantined; only `release` lifts that",
+            next=look,
         )
     if entry.reason in FOLLOWS:
         gone = lost(project, entry)

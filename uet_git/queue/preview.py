@@ -6,8 +6,8 @@ from typing import NamedTuple
 from uet_git.model.entry import Entry
 from uet_git.project import Project
 from uet_git.queue import submit
+from uet_git.queue.again import look_ahead
 from uet_git.queue.collect import Part, collect, identify, offer_repairs
-from uet_git.queue.foresee import foresee
 from uet_git.queue.options import Options, Source
 from uet_git.queue.validate import Judgement
 
@@ -29,7 +29,7 @@ def preview(project: Project, sources: Sequence[Source], options: Options) -> li
     submit.check_options(entries, parts, options)
     _refuse_twins(parts, options)
     offer_repairs(project, parts, options)
-    foresee(project, parts, options)
+    look_ahead(project, parts, options)
     series = submit.is_series(parts, options)
     stopped = options.atomic and any(p.known is None and p.judged.reason for p in parts)
     found = []

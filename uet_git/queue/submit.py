@@ -13,8 +13,8 @@ from uet_git.model.reasons import REASONS, Gravity
 from uet_git.model.records import Finding
 from uet_git.project import Project
 from uet_git.queue import set_aside, validate
+from uet_git.queue.again import look_ahead
 from uet_git.queue.collect import Part, collect, identify, offer_repairs
-from uet_git.queue.foresee import foresee
 from uet_git.queue.options import Options, Source
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def submit(
     parts, cover = collect(project, sources, options)
     identify(project, parts, options)
     offer_repairs(project, parts, options)
-    foresee(project, parts, options)
+    look_ahead(project, parts, options)
     with project.ledger.write() as write:
         return record(project, write, parts, cover, options, run)
 
