@@ -7,14 +7,14 @@ from typing import Any
 
 import click
 
-from uet_git.cli import arguments, otherconfig, patchview, views
+from uet_git.cli import arguments, otherconfig, views
 from uet_git.cli.options import output_options
 from uet_git.cli.render import Output, command
 from uet_git.errors import NotFound, UetError
 from uet_git.model import display, states
 from uet_git.model.entry import Entry
 from uet_git.project import Project
-from uet_git.queue import anchor, content, lock, recover, tie, trust
+from uet_git.queue import anchor, content, lock, recover, tie
 
 _LOOKED_AT = 1_000  # queued entries whose branches status looks at
 
@@ -88,6 +88,8 @@ def _untrusted(project: Project, targets: Iterable[str | None]) -> list[dict[str
     for target in dict.fromkeys(t for t in targets if t is not None):
         why = viewer.untrusted(target)
         if why is not None:
+            from uet_git.queue import trust
+
             argv = list(trust.next_command(project, target))
             found.append({"target": target, "reason": why.code, "detail": why.detail, "next": argv})
     return found
@@ -259,6 +261,8 @@ def show(
             from uet_git.cli import hunkview
 
             return hunkview.show(out, project, found)
+        from uet_git.cli import patchview
+
         stored = project.ledger.entries.patch(found.patch_id)
         if only_patch and not as_json:
             patchview.raw(out, content.need(project, found).content or b"")

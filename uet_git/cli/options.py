@@ -7,10 +7,9 @@ from typing import Any
 import click
 
 from uet_git.cli import arguments
-from uet_git.host import policy_document
-from uet_git.model import display, globs
+from uet_git.model import display
 from uet_git.model.entry import PRIORITIES
-from uet_git.model.policy import PRESETS
+from uet_git.model.settings import PRESETS
 from uet_git.project import Project
 from uet_git.queue.options import Options
 
@@ -68,7 +67,11 @@ def options_of(project: Project, given: dict[str, Any], *, like_am: bool) -> Opt
     if given["replaces"] is not None and given["replaces_series"] is not None:
         raise click.UsageError("--replaces and --replaces-series exclude each other")
     origin, ids = origin_of(given["origin"], given["origin_json"])
-    scope = policy_document.read(origin).scope
+    scope: dict[str, list[str]] = {}
+    if origin:
+        from uet_git.host import policy_document
+
+        scope = policy_document.read(origin).scope
     if given["preset"] is not None:
         origin = {**(origin or {}), "policy": _with_preset(origin, given["preset"])}
     return Options(
@@ -127,6 +130,8 @@ def author_of(text: str | None) -> tuple[str, str] | None:
 
 def scope_of(patterns: Sequence[str]) -> Sequence[str]:
     """The values of --scope. Raises: click.UsageError if one is no pattern."""
+    from uet_git.model import globs
+
     for pattern in patterns:
         wrong = globs.fault(pattern)
         if wrong is not None:

@@ -9,7 +9,8 @@ from typing import Any, Final, NamedTuple
 
 from uet_git.model import globs
 from uet_git.model.pattern import late
-from uet_git.model.policy import LEVELED, LEVELS, PRESETS, SAFETY
+from uet_git.model.policy import LEVELED, LEVELS, SAFETY
+from uet_git.model.settings import PRESETS
 
 Check = Callable[[Any], Any]
 

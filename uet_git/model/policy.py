@@ -9,10 +9,10 @@ from typing import Any, Final, NamedTuple
 
 from uet_git.errors import LooserThanBase
 from uet_git.model.policy_paths import PROTECTED, SOURCES
+from uet_git.model.settings import PRESETS as PRESETS
 
 LEVELS: Final = ("off", "note", "person", "refuse")
 """What a rule does with what it finds: nothing, record it, keep the patch for a person, refuse the patch."""
-PRESETS: Final = ("open", "standard", "strict")
 THRESHOLD: Final = 3
 
 

@@ -1,10 +1,11 @@
 """Frozen settings, every field with its unit and default (DESIGN 7.1, 13)."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from uet_git.model.records import Gate
 
 MB = 1024 * 1024
+PRESETS: Final = ("open", "standard", "strict")
 
 
 class Limits(NamedTuple):

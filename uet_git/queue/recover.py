@@ -16,7 +16,7 @@ from uet_git.plumbing import leftovers, refs
 from uet_git.plumbing.refs import ANY, RefUpdate
 from uet_git.plumbing.worktrees import WorkTree
 from uet_git.project import Project
-from uet_git.queue import handmade, land
+from uet_git.queue import handmade
 from uet_git.queue.lock import QueueHeld
 
 
@@ -100,6 +100,8 @@ def _finish(project: Project, landing: Landing, run: str) -> tuple[int, list[str
         for path in left:
             write.note("path_left", {"path": path, "landing_id": landing.landing_id}, run=run)
         if arrived:
+            from uet_git.queue import land
+
             states = {e: _state(project, e) for e, _ in landing.commits}
             land.committed(write, landing, states, run)
         else:
@@ -122,6 +124,8 @@ def _repair(project: Project, landing: Landing, trees: list[WorkTree]) -> list[s
 
 
 def _give_back(project: Project, write: Writer, landing: Landing, run: str) -> None:
+    from uet_git.queue import land
+
     entries = [project.ledger.entries.get(entry_id) for entry_id, _ in landing.commits]
     mine = [(e, e.state) for e in entries if e is not None and e.state in ("applied", "verified")]
     land.requeue(write, mine, "queue.recovered", run)
@@ -146,6 +150,8 @@ def _stranded(project: Project) -> list[Entry]:
 def _requeue_stranded(project: Project, run: str) -> int:
     entries = _stranded(project)
     if entries:
+        from uet_git.queue import land
+
         with project.ledger.write() as write:
             land.requeue(write, [(e, e.state) for e in entries], "queue.recovered", run)
     return len(entries)
