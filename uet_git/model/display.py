@@ -45,6 +45,8 @@ def shown(text: str | bytes, longest: int = _LONGEST) -> str:
         text = text.decode("utf-8", "surrogateescape")
     if len(text) > longest:
         text = f"{text[:longest]}... ({len(text)} characters)"
+    if text.isascii() and text.isprintable():
+        return text
     return _UNSAFE_ONE.sub(_escaped, text)
 
 
@@ -74,7 +76,7 @@ def command(argv: list[str] | tuple[str, ...]) -> str:
 
 def _argument(text: str) -> str:
     """One argument, quoted; what cannot be shown goes byte by byte into `$'...'` (bash, zsh, ksh)."""
-    if not _UNSAFE_OR_BLANK.search(text):
+    if (text.isascii() and text.isprintable()) or not _UNSAFE_OR_BLANK.search(text):
         return shlex.quote(text)
     raw = text.encode("utf-8", "surrogateescape")
     plain = [chr(b) if 0x20 <= b < 0x7F and b not in b"\\'" else f"\\{b:03o}" for b in raw]
