@@ -109,7 +109,7 @@ def test_a_command_is_what_a_shell_reads(argv: list[str]) -> None:
 
 
 def test_only_one_file_writes() -> None:
-    """In cli/ only render.py has the streams (patchview.raw writes bytes that were asked for, to a pipe)."""
+    """In cli/ only render.py has the streams (a patch's bytes and an export's lines go to a pipe that asked for them)."""
     found = []
     for path in sorted((Path(uet_git.__file__).parent / "cli").glob("*.py")):
         for node in ast.walk(ast.parse(path.read_bytes())):
@@ -118,7 +118,11 @@ def test_only_one_file_writes() -> None:
                 ("sys.stdout.buffer", "os.write")
             ):  # fmt: skip
                 found.append((path.name, name))
-    assert {name for name, _ in found} <= {"render.py", "patchview.py"}
+    assert {name for name, _ in found} <= {"render.py", "patchview.py", "copies.py"}
+    assert {n for f, n in found if f == "copies.py"} == {
+        "sys.stdout.buffer",
+        "sys.stdout.buffer.flush",
+    }
     assert [n for f, n in found if f == "patchview.py" and "write" in n] == [
         "sys.stdout.buffer.write"
     ]
@@ -137,5 +141,5 @@ def test_the_way_out_escapes_what_a_command_forgot(capsys: pytest.CaptureFixture
 def test_a_long_line_does_not_hold_up_show() -> None:
     """unidiff needs seconds for a line of this form; it is shown without it."""
     line = b"Binary files a" + b" and b" * 20_000 + b" differ\n"
-    found = patchview._lines(b"--- a/x\n+++ b/x\n" + line)
+    found = patchview.coloured(b"--- a/x\n+++ b/x\n" + line)
     assert found[2][0].startswith("Binary files a and b and b")
