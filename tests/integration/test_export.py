@@ -16,7 +16,9 @@ from tests.damage import Templates, change, hand_in, seq_of
 from tests.product import uet
 from uet_git.errors import LedgerCorrupt, NoInput
 from uet_git.host import contracts
+from uet_git.host.config import parse_toml
 from uet_git.ledger import documents, events
+from uet_git.model.trust import trust_hash
 from uet_git.project import Project
 from uet_git.queue import anchor, export, fsck_from
 from uet_git.queue import redact as redacting
@@ -335,6 +337,22 @@ def test_after_a_redaction(tmp_path: Path, templates: Templates) -> None:
         of(lines, "patches")[0]["body"]["redacted"] = False
 
     assert codes(rewritten(data, back)) == {"redaction_undone"}
+
+
+def test_after_a_rollback(tmp_path: Path, templates: Templates) -> None:
+    """What was rolled back keeps the commit that it landed as; the revert's is another."""
+    repo = templates.copy(tmp_path / "repo")
+    uet(
+        repo,
+        "rollback",
+        "3",
+        "--reason",
+        "it broke",
+        env={"UET_TRUST": trust_hash(parse_toml(damage.RULES))},
+    )
+    lines = [json.loads(line) for line in raw(exported(repo))]
+    assert "rolled_back" in {line["body"]["state"] for line in of(lines, "entries")}
+    assert codes(exported(repo)) == set()
 
 
 def test_after_a_rebuild(tmp_path: Path, templates: Templates) -> None:

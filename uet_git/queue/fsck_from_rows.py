@@ -60,7 +60,8 @@ class History:
             self.wrong = f"event {event.seq} moves it to {to}; it was {self.state or 'not there'}"
         self.state = to
         self.reason, self.detail = payload.get("reason"), payload.get("detail")
-        self.commit = payload.get("commit", self.commit)
+        if to == "committed":  # the move to rolled_back names the revert's
+            self.commit = payload.get("commit")
         self.repaired = payload.get("repaired", self.repaired)
 
 
