@@ -1,5 +1,6 @@
 """`fsck --repair` makes a lost or damaged ledger again, sets the old one aside, and says what nobody knows any more."""
 
+import json
 import shutil
 import sqlite3
 from pathlib import Path
@@ -119,6 +120,29 @@ def test_every_landed_entry_and_every_quarantined_patch_is_back(
         assert land(project).landed
     assert codes(repo) == (set(), {"fields_unknown"})
     assert mend(repo).rebuilt is None
+
+
+def test_what_is_unknown_stays_unknown(repo: Path) -> None:
+    """A second rebuild does not take the defaults of the first for facts; every field that is lost is named."""
+    before = {e.entry_id: e for e in entries(repo)}
+    lose(repo)
+    mend(repo)
+    unknown = "SELECT row_table, row_key, fields FROM unknown_fields ORDER BY 1, 2"
+    first = table(repo, unknown)
+    assert {row[0] for row in first} >= {"entries", "patches", "runs", "step_attempts", "gates"}
+    edit(repo, "UPDATE entries SET title = 'x' WHERE number = 1")
+    mend(repo)
+    left = {row[:2]: row[2] for row in table(repo, unknown)}
+    assert {key: fields for key, fields in left.items() if key in {r[:2] for r in first}} == {
+        row[:2]: row[2] for row in first
+    }
+    with Project.open(str(repo)) as project:
+        for entry in project.ledger.entries.pages():
+            patch = project.ledger.entries.patch(entry.patch_id)
+            lost = json.loads(left.get(("patches", entry.patch_id), "[]"))
+            assert before[entry.entry_id].number == entry.number
+            if patch.content is None:
+                assert {"files", "insertions", "deletions", "hunks"} <= set(lost)
 
 
 def test_numbers_are_not_reused_though_no_event_tells_them(repo: Path) -> None:

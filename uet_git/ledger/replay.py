@@ -128,7 +128,7 @@ class Replay:
             ),
         )
         self._counts[event.run_id] = Counter()
-        if not extra:
+        if "trigger_ref" not in extra:
             self.unknown["runs", event.run_id].add("trigger_ref")
 
     def _run_moved(self, event: Event, payload: dict[str, Any]) -> None:

@@ -24,13 +24,13 @@ _UNTOLD: Final = (
     *("scope", "depends_on", "allow_behind", "sign_off", "attempts", "tried_tip", "updated_at"),
 )
 """Columns that no event tells, or only where they change."""
-_UNSURE: Final = frozenset(_UNTOLD) - {
-    *("submitter", "updated_at", "phase_id", "workstream_id", "execution_request_id"),
-    *("prompt_id", "tool_run_id"),
-}
+_UNSURE: Final = frozenset(_UNTOLD) - {"submitter", "updated_at"}
 """Those of them whose default says something that may be wrong."""
 _MOST: Final = 1 << 30  # bytes of one patch
 _FLAGS: Final = ("format_ok", "scope_ok", "constraints_ok")
+_COUNTED: Final = ("files", "insertions", "deletions", "hunks")
+PATCH_UNTOLD: Final = ("size", "files_touched", *_COUNTED)
+"""What is unknown of a patch whose bytes are lost, beside them."""
 _JSON_COLUMNS: Final = frozenset({"findings", "waived", "origin", "scope", "depends_on"})
 Extras = Callable[[str, str], Mapping[str, Any]]
 
@@ -156,7 +156,7 @@ class EntryReplay:
         packed, size = _proved(extra.get("content"), digest)
         names = PATCH_COLUMNS.replace("\n", " ").split(", ")
         row: dict[str, Any] = {
-            **dict.fromkeys(("size", "files", "insertions", "deletions", "hunks"), 0),
+            **dict.fromkeys(("size", *_COUNTED), 0),
             **{"files_touched": "[]", "base_commit": None, "created_at": ts},
             **{name: extra[name] for name in names if name in extra},
             **{"patch_id": key, "sha256": digest, "format": "unified_diff", "content": packed},
@@ -166,14 +166,15 @@ class EntryReplay:
         else:
             self._unknown["patches", key].add("content")
         if "files_touched" not in extra:
-            self._unknown["patches", key] |= {"size", "files_touched", "base_commit"}
+            self._unknown["patches", key] |= {"base_commit", *PATCH_UNTOLD}
         sql = f"INSERT INTO patches ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"
         self._db.execute(sql, tuple(row.values()))
 
     def _series(self, key: str, index: int, ts: str) -> None:
         extra = self._extras("series", key)
-        if not extra:
-            self._unknown["series", key] = {"total", "atomic", "cover"}
+        missing = {"total", "atomic", "cover"} - extra.keys()
+        if missing:
+            self._unknown["series", key] = missing
         row = (
             *(key, extra.get("total", index), extra.get("atomic", 0), extra.get("cover")),
             extra.get("created_at", ts),

@@ -36,8 +36,9 @@ class GateReplay:
         key = str(payload["gate_id"])
         extra = self._extras("gates", key)
         born = {n: extra.get(n, default) for n, default in _BORN_WITH.items()}
-        if not extra:
-            self._unknown["gates", key].update(_BORN_WITH)
+        missing = _BORN_WITH.keys() - extra.keys()
+        if missing:
+            self._unknown["gates", key] |= missing
         row = {
             **{"gate_id": key, "run_id": event.run_id, "entry_id": event.entry_id},
             **{"project_id": project_id, "name": payload["gate"], "tree": payload["tree"]},

@@ -75,9 +75,23 @@ class Salvage:
         return _state(self._path) == self._state
 
     def row(self, table: str, key: str) -> Mapping[str, Any]:
-        """One row by the names of its columns, without those that are not what they should be; empty without one."""
+        """One row by the names of its columns; empty without one.
+
+        Left out is what is not as it should be, and what an earlier rebuild could not restore: that is only a default.
+        """
         found = self._query(f"SELECT * FROM {table} WHERE {KEYS[table]} = ?", key)
-        return {n: v for n, v in found[0].items() if _is_sound(n, v)} if found else {}
+        if not found:
+            return {}
+        lost = self._lost(table, key)
+        return {n: v for n, v in found[0].items() if n not in lost and _is_sound(n, v)}
+
+    def _lost(self, table: str, key: str) -> frozenset[str]:
+        sql = "SELECT fields FROM unknown_fields WHERE row_table = ? AND row_key = ?"
+        with suppress(ValueError, TypeError):
+            return frozenset(
+                n for row in self._query(sql, table, key) for n in json.loads(row["fields"])
+            )
+        return frozenset()
 
     def meta(self) -> Mapping[str, str]:
         """The facts about the ledger itself."""

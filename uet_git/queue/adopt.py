@@ -10,6 +10,7 @@ from uet_git.host import files
 from uet_git.ledger import unknown
 from uet_git.ledger.entries import Move, identity_of
 from uet_git.ledger.ledger import Writer
+from uet_git.ledger.replay_entries import PATCH_UNTOLD
 from uet_git.model import commitobject
 from uet_git.model.commitobject import CommitFacts
 from uet_git.model.entry import PRIORITIES, Entry, Landing, Series, StoredPatch
@@ -151,7 +152,7 @@ def _add_orphan(
             entry_id,
             {"number", "message", "submitter", "findings", "origin", "series_id"},
         ),
-        ("patches", patch.patch_id, {"content", "sha256", "size", "files_touched"}),
+        ("patches", patch.patch_id, {"content", "sha256", *PATCH_UNTOLD}),
     ]
     unknown.add(project.ledger.db, everything, seq)
 
