@@ -75,3 +75,64 @@ def test_another_change_of_the_same_file_is_not_held(repo: Path) -> None:
     other = diff("a.txt", LINES, LINES.replace(b"line 50\n", b"fifty\n"))
     uet(repo, "submit", put(repo, "2.patch", other))
     assert states(repo)["2"] == "queued"
+
+
+AGENT = {"UET_ORIGIN": "tool"}
+
+
+def held_by_a_gate(repo: Path) -> bytes:
+    """Change 1 is quarantined by a gate; returns its bytes."""
+    commit_files(repo, {"uet.toml": GATE}, "gates")
+    trust(repo)
+    bad = made(repo) + diff("bad", None, b"bad\n")
+    uet(repo, "apply", put(repo, "1.patch", bad), code=1)
+    return bad
+
+
+@pytest.mark.parametrize("verb", ["edit", "pick", "replaces", "orphan"])
+def test_an_agents_next_revision_of_its_own_does_not_lift_it(repo: Path, verb: str) -> None:
+    """Another message, a hunk of it, its bytes in its own place, also when the first is mended since: held again."""
+    bad = held_by_a_gate(repo)
+    uet(repo, "submit", put(repo, "2.patch", mail("Again", bad)), code=1, env=AGENT)
+    third = put(repo, "3.patch", mail("Once more", bad))
+    if verb == "edit":
+        uet(repo, "edit", "2", "--message", "Other words", code=1, env=AGENT)
+    elif verb == "pick":
+        uet(repo, "pick", "2", "--hunks", "1,3", code=1, env=AGENT)
+    else:
+        uet(repo, "submit", "--replaces", "1", put(repo, "good.patch", made(repo)))
+        place = ("--replaces", "2") if verb == "replaces" else ()
+        uet(repo, "submit", *place, third, code=1, env=AGENT)
+    newest = "3" if verb == "orphan" else "2"
+    assert entry(repo, newest)["reason"] == "queue.quarantined_before"
+    uet(repo, "retry", newest, code=2, env=AGENT)
+    uet(repo, "release", newest, *WHY)
+    assert states(repo)[newest] == "queued"
+
+
+def test_the_rest_of_a_pick_is_not_lifted_in_its_own_place(repo: Path) -> None:
+    uet(repo, "submit", put(repo, "1.patch", made(repo) + diff("aux.txt", None, b"x\n")), code=1)
+    uet(repo, "pick", "1", "--hunks", "1,3", code=1)
+    rest = put(repo, "rest.patch", mail("Rest", made(repo, files=("b.txt",))))
+    assert entry(repo, 2)["reason"] == "queue.rest_of_pick"
+    uet(repo, "submit", "--replaces", "2", rest, code=1, env=AGENT)
+    assert entry(repo, 2)["reason"] == "queue.quarantined_before"
+
+
+def test_in_the_place_of_another_series_it_is_held_as_well(repo: Path) -> None:
+    bad = held_by_a_gate(repo)
+    uet(repo, "submit", put(repo, "2.patch", diff("c.txt", None, b"c\n")), env=AGENT)
+    data = put(repo, "3.patch", mail("Again", bad))
+    uet(repo, "submit", "--replaces-series", "2", data, code=1, env=AGENT)
+    assert entry(repo, 3)["reason"] == "queue.quarantined_before"
+
+
+def test_bytes_that_were_superseded_once_are_looked_at_again(repo: Path) -> None:
+    """Handed in, put out of the way by a harmless revision, handed in once more: a person dropped these lines."""
+    uet(repo, "submit", put(repo, "1.patch", made(repo)))
+    uet(repo, "drop", "1")
+    again = put(repo, "2.patch", mail("Again", made(repo)))
+    uet(repo, "submit", again, code=1, env=AGENT)
+    uet(repo, "submit", "--replaces", "2", put(repo, "3.patch", diff("c", None, b"c\n")), env=AGENT)
+    uet(repo, "submit", again, code=1, env=AGENT)
+    assert entry(repo, 3)["reason"] == "queue.dropped_before"

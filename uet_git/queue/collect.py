@@ -20,6 +20,7 @@ from uet_git.queue.validate import Judgement
 if TYPE_CHECKING:
     from uet_git.model.repair import Repaired
 
+BY_PERSON: Final = ("queue.dropped_by_person", "queue.redacted")
 _GIT_MBOX: Final = b" Mon Sep 17 00:00:00 2001\n"
 
 

@@ -116,12 +116,12 @@ def retry(project: Project, entries: Sequence[Entry], reason: str = "") -> list[
 def _still_held(project: Project, entry: Entry) -> None:
     """What only a person's word or another change can lift is not lifted by trying again. Raises: UsageError."""
     look = ("uet-git", "show", entry.label)
-    if entry.reason == "queue.rest_of_pick":
+    codes = {f["code"] for f in entry.findings} - {*(entry.waived or ())}
+    if "queue.rest_of_pick" in codes:
         raise UsageError(
             f"change {entry.label} is what was left of another; only `release` lets it go on",
             next=look,
         )
-    codes = {f["code"] for f in entry.findings} - {*(entry.waived or ())}
     if "queue.dropped_before" in codes:
         raise UsageError(
             f"a person dropped change {entry.label} before; only `release` lifts that", next=look

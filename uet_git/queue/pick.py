@@ -35,7 +35,7 @@ def prepare(project: Project, entry: Entry, chosen: Collection[int]) -> revise.R
     revision = revise.Revision(project, entry, first, revise.kept(entry, partial=True))
     depends = tuple(sorted({*entry.depends_on, entry.number}))
     options = revise.kept(entry, replaces=None, depends_on=depends, priority=entry.priority)
-    held = entry.state in ("quarantined", "apply_failed")
+    held = entry.state in ("quarantined", "apply_failed") and HELD not in revision.carried
     why = f"change {entry.label} was {entry.state}: {entry.reason}"
     revision.leave(rest, options, [Finding(HELD, why)] if held else [])
     return revision

@@ -18,7 +18,8 @@ from uet_git.queue.options import Options, Source
 from uet_git.queue.submit import Intake
 
 STATES: Final = ("created", "validated", "queued", "applied", "apply_failed", "quarantined")
-_CARRIED: Final = ("queue.dropped_before",)  # only `release` lifts it, not other bytes
+# only `release` lifts these, not other bytes
+_CARRIED: Final = ("queue.dropped_before", "queue.quarantined_before", "queue.rest_of_pick")
 _IDS: Final = (
     *("message", "title", "author_date", "message_id", "phase_id", "workstream_id", "prompt_id"),
     *("execution_request_id", "tool_run_id"),
@@ -89,7 +90,7 @@ class Revision:
         self._carried = [
             Finding(f["code"], f["detail"])
             for f in old.findings
-            if f["code"] in _CARRIED and old.state == "quarantined"
+            if old.state == "quarantined" and f["code"] in {*_CARRIED} - {*(old.waived or ())}
         ]
         self.parts = self._judged(self._source, options, self._carried)
         if len(self.parts) != 1:
@@ -103,6 +104,11 @@ class Revision:
     def reason(self) -> str | None:
         """The gravest finding of the new revision; None if it will be queued."""
         return self.parts[0].judged.reason
+
+    @property
+    def carried(self) -> list[str]:
+        """Codes that it and what is left have from the old revision."""
+        return [f.code for f in self._carried]
 
     def leave(self, data: bytes, options: Options, held: Sequence[Finding]) -> None:
         """Hands `data` in beside it, as a change of its own that `held` sets aside."""

@@ -14,13 +14,11 @@ from uet_git.model.records import Finding
 from uet_git.project import Project
 from uet_git.queue import set_aside, validate
 from uet_git.queue.again import look_ahead
-from uet_git.queue.collect import Part, collect, identify, offer_repairs
+from uet_git.queue.collect import BY_PERSON, Part, collect, identify, offer_repairs
 from uet_git.queue.options import Options, Source
 
 if TYPE_CHECKING:
     from uet_git.model.repair import Repaired
-
-_BY_PERSON = ("queue.dropped_by_person", "queue.redacted")
 
 
 class Submitted(NamedTuple):
@@ -321,7 +319,7 @@ class Intake:
 
     def _history_findings(self, part: Part, held: str | None) -> list[Finding]:
         found = []
-        if part.names_old is not None and part.names_old.reason in _BY_PERSON:
+        if part.names_old is not None and part.names_old.reason in BY_PERSON:
             found.append(Finding("queue.dropped_before", f"as change {part.names_old.label}"))
         if held is not None:
             code = "queue.series_incomplete" if self.atomic else "queue.dependency_dropped"
