@@ -264,7 +264,8 @@ def test_a_wrong_file_of_the_user_is_named(repo: Path, home: Path, text: str, sa
 def test_a_phase_tightens_its_own_patches(repo: Path) -> None:
     configure(repo, 'preset = "standard"\n[policy.phases.PH-2]\nmax_files_changed = 1')
     two = (GOOD, diff("b.py", None, b"b = 1\n"))
-    found = outcome(repo, write(repo, "x.patch", *two), "--origin-json", '{"phase_id": "PH-2"}')
+    others = (diff("c.py", None, b"c = 1\n"), diff("d.py", None, b"d = 1\n"))
+    found = outcome(repo, write(repo, "x.patch", *others), "--origin-json", '{"phase_id": "PH-2"}')
     assert found["reason"] == "policy.max_files"
     other = write(repo, "y.patch", *two, subject="Again")
     assert (
@@ -283,10 +284,8 @@ def test_a_phase_tightens_its_own_patches(repo: Path) -> None:
 
 def test_a_submission_tightens_itself(repo: Path) -> None:
     rules = json.dumps({"policy": {"constraints": {"max_lines_changed": 1}}})
-    assert (
-        outcome(repo, write(repo, "x.patch", GOOD), "--origin-json", rules)["reason"]
-        == "policy.max_lines"
-    )
+    long = write(repo, "x.patch", diff("c.py", None, b"c = 1\nd = 2\n"))
+    assert outcome(repo, long, "--origin-json", rules)["reason"] == "policy.max_lines"
     scope = json.dumps({"scope": {"write": ["a.py"], "create": ["docs/"], "forbidden": ["docs/x"]}})
     inside = write(repo, "y.patch", GOOD, diff("docs/y", None, b"1\n"), subject="Inside")
     assert outcome(repo, inside, "--origin-json", scope, code=0)["state"] == "committed"
@@ -496,7 +495,10 @@ def test_oscillation_within_one_drain_and_across_the_window(repo: Path) -> None:
     again = write(
         repo, "again", diff("a.py", A, A.replace(b"two = 2", b"two = 22")), subject="Once more"
     )
-    assert outcome(repo, again, code=0)["state"] == "committed", "the window has moved on"
+    assert outcome(repo, again)["reason"] == "queue.dropped_before"
+    uet(repo, "release", "6", "--waive", "queue.dropped_before", "--reason", "wanted now")
+    uet(repo, "apply")
+    assert entry(repo, 6)["state"] == "committed", "the window has moved on"
 
 
 def test_without_a_window_lines_may_turn(repo: Path) -> None:
