@@ -136,3 +136,15 @@ def test_bytes_that_were_superseded_once_are_looked_at_again(repo: Path) -> None
     uet(repo, "submit", "--replaces", "2", put(repo, "3.patch", diff("c", None, b"c\n")), env=AGENT)
     uet(repo, "submit", again, code=1, env=AGENT)
     assert entry(repo, 3)["reason"] == "queue.dropped_before"
+
+
+def test_a_drop_that_was_undone_holds_nothing(repo: Path) -> None:
+    """Its next revisions are judged as if it had not been dropped; dropped once more, it counts again."""
+    uet(repo, "submit", put(repo, "1.patch", made(repo)))
+    uet(repo, "drop", "1")
+    uet(repo, "undo")
+    uet(repo, "submit", "--replaces", "1", put(repo, "2.patch", made(repo, "-U1")))
+    assert states(repo)["1"] == "queued"
+    uet(repo, "drop", "1")
+    uet(repo, "submit", put(repo, "3.patch", made(repo, "-U10")), code=1)
+    assert entry(repo, 2)["reason"] == "queue.dropped_before"

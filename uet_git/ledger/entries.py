@@ -199,9 +199,17 @@ class Entries:
         return [row[0] for row in rows.fetchall()]
 
     def held(self, target: str) -> list[Entry]:
-        """What is quarantined on a branch, and what a person dropped there, oldest first; one look where nothing is."""
+        """What is quarantined on a branch, and what a person dropped there, oldest first; one look where nothing is.
+
+        Of a drop that was undone, the revision that came back has the same patch: it does not count.
+        """
         held = "state = 'quarantined' OR (state = 'dropped' AND reason = 'queue.dropped_by_person')"
-        return self._many(f"target = ? AND ({held}) ORDER BY seq", (target,))
+        back = (
+            "SELECT 1 FROM entries AS b WHERE b.patch_id = entries.patch_id AND b.seq > entries.seq"
+        )
+        return self._many(
+            f"target = ? AND ({held}) AND NOT EXISTS ({back}) ORDER BY seq", (target,)
+        )
 
     def series(self, series_id: str) -> Series | None:
         """One series."""
