@@ -302,7 +302,7 @@ class NotYours(UsageError):
 
 
 class Redacted(UsageError):
-    """Its content was redacted: nobody can read, judge or land it any more."""
+    """Its content was redacted, or lost with the database: nobody can read, judge or land it any more."""
 
     code = "ledger.redacted"
     default_next = ("uet-git", "list")

@@ -11,7 +11,9 @@ import pytest
 from tests import damage
 from tests.builders import commit_files, git
 from tests.damage import ROWS, Templates, change, codes, edit, edited, hand_in, land, seq_of
+from tests.product import uet
 from uet_git.errors import LedgerMissing, NeedsPerson, NoLedger
+from uet_git.host import contracts
 from uet_git.ledger.entries import Entries
 from uet_git.model.entry import Entry
 from uet_git.project import Project
@@ -484,3 +486,18 @@ def test_snoozes_come_back(repo: Path) -> None:
     mend(repo)
     assert table(repo, "SELECT * FROM snoozes") == kept
     assert codes(repo) == (set(), {"fields_unknown"})
+
+
+def test_show_says_what_a_rebuild_could_not_restore(repo: Path) -> None:
+    """Bytes that were lost are not called redacted, and a default is not shown as a fact."""
+    assert uet(repo, "show", "3", "--json").document["unknown"] == []
+    lose(repo)
+    mend(repo)
+    told = uet(repo, "show", "3", "--json").document
+    contracts.check(told, "entry_detail.v1")
+    assert {"priority", "patch.content", "patch.files"} <= set(told["unknown"])
+    shown = uet(repo, "show", "3").out.decode()
+    assert "patch: its content was lost with the database" in shown
+    assert "redacted" not in shown
+    assert "size " not in shown
+    assert "unknown    since a rebuild: " in shown

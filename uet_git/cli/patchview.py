@@ -66,6 +66,8 @@ def entry(out: Output, project: Project, document: dict[str, Any], stored: Store
         listed = treechange.read(stored.content)
         argv = ("git", "diff", listed.base, listed.tree)
         out.text(f"staged: {len(listed.changes)} files; {command(argv)}")
+    elif "patch.content" in document["unknown"]:
+        out.text("patch: its content was lost with the database")
     else:
         diff(out, "patch:", stored.content, "uet-git show --patch prints it as it came")
     if document["repaired"] is not None:
@@ -96,7 +98,10 @@ def _facts(document: dict[str, Any]) -> list[tuple[str, Any]]:
         found.insert(at, ("detail", views.sentence(document["reason"])))
     if document["waiting_for"]:
         found.append(("waits for", ", ".join(map(str, document["waiting_for"]))))
-    found.append(("size", views.size(document)))
+    if "patch.files" not in document["unknown"]:
+        found.append(("size", views.size(document)))
+    if document["unknown"]:
+        found.append(("unknown", f"since a rebuild: {', '.join(document['unknown'])}"))
     if document["rung"]:
         found.append(
             (

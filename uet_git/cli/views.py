@@ -61,6 +61,8 @@ class Viewer:
 
     def whole(self, entry: Entry, stored: StoredPatch) -> dict[str, Any]:
         """The entry's document with its events, gates, patch and repaired reading, as `show --json` prints it."""
+        from uet_git.queue import content
+
         ledger = self.project.ledger
         return {
             **self.entry(entry),
@@ -68,6 +70,7 @@ class Viewer:
             "gates": [gate(g) for g in ledger.gates_of(entry=entry.entry_id)],
             "patch": patch(stored),
             "repaired": repaired(ledger.repair_of(entry.entry_id)),
+            "unknown": content.unknown(self.project, entry),
         }
 
     def rework(self, entry: Entry, *, fits: bool = True) -> dict[str, Any] | None:

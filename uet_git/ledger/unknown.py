@@ -19,8 +19,7 @@ def fields(db: sqlite3.Connection) -> Fields:
 
 def rows(db: sqlite3.Connection) -> list[tuple[str, str, list[str], int]]:
     """Every line as it is: table, key of the row, its unknown fields, the event of the rebuild."""
-    is_there = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'unknown_fields'"
-    if db.execute(is_there).fetchone() is None:
+    if not _is_there(db):
         return []
     found = db.execute(
         "SELECT row_table, row_key, fields, event_seq FROM unknown_fields"
@@ -28,8 +27,15 @@ def rows(db: sqlite3.Connection) -> list[tuple[str, str, list[str], int]]:
     return [(table, key, json.loads(names), seq) for table, key, names, seq in found]
 
 
+def _is_there(db: sqlite3.Connection) -> bool:
+    sql = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'unknown_fields'"
+    return db.execute(sql).fetchone() is not None
+
+
 def of_row(db: sqlite3.Connection, table: str, key: str) -> frozenset[str]:
     """The unknown fields of one row."""
+    if not _is_there(db):
+        return NOTHING
     sql = "SELECT fields FROM unknown_fields WHERE row_table = ? AND row_key = ?"
     row = db.execute(sql, (table, key)).fetchone()
     return NOTHING if row is None else frozenset(json.loads(row[0]))

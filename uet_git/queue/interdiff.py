@@ -91,7 +91,7 @@ def _judged(project: Project, entry: Entry) -> validate.Judgement:
     content = project.ledger.entries.patch(entry.patch_id).content
     if content is None:
         raise UsageError(
-            f"the content of change {entry.number}.{entry.revision} was redacted",
+            f"the content of change {entry.number}.{entry.revision} is not in the ledger any more",
             next=("uet-git", "show", entry.label),
         )
     limits = project.settings_at(project.tip(entry.target)).limits
