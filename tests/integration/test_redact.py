@@ -165,7 +165,7 @@ def test_what_git_has_is_told(repo: Path) -> None:
     """Landed work, objects that nothing refers to, older ledgers: each with the command that shows or removes it."""
     (repo.parent / "5").write_bytes(patch(f"key = {SECRET}", subject="Landed"))
     uet(repo, "drop", "2", "1")
-    uet(repo, "apply", "../5", code=1)  # lines of what was dropped: a person has to let them through
+    uet(repo, "apply", "../5", code=1)  # the lines of what was dropped wait for a person
     uet(repo, "release", "3", "--reason", "it is no key")
     uet(repo, "apply", "3")
     uet(repo, "backup", "../b.db")
