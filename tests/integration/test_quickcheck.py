@@ -56,7 +56,7 @@ def sample(schema: dict[str, Any], chance: random.Random) -> Any:
     if kind == "string":
         known = (
             "01ARZ3NDEKTSV4RRFFQ69G5FAV", "2026-01-31T12:00:00.000Z", "a" * 40, "b" * 64, "refs/heads/main",
-            "person:x", "gate.failed", "1700000000 +0100", "QUJD",
+            "person:x", "gate.failed", "1700000000 +0100", "QUJD", "100644",
         )  # fmt: skip
         fits = [s for s in known if Draft202012Validator({**schema, "type": "string"}).is_valid(s)]
         return fits[0] if fits else "text"
