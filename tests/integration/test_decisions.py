@@ -164,6 +164,26 @@ def test_another_place_is_another_diff(repo: Path) -> None:
     assert "below 'def two'" in detail
 
 
+def test_a_hunk_that_fits_only_elsewhere_is_another_diff(repo: Path) -> None:
+    """It fitted one place and fits one place, of another function; where only the tip moves, the vote stays."""
+    block = b"    a\n    b\n    old\n    c\n    d\n"
+    text = b"def one():\n" + block
+    commit_files(repo, {"code.txt": text}, "code")
+    patch = b"--- a/code.txt\n+++ b/code.txt\n@@ -3,3 +3,3 @@\n     b\n-    old\n+    new\n     c\n"
+    uet(repo, "submit", put(repo, "c.patch", mail("New", patch)), env=AGENT, code=1)
+    uet(repo, "approve", "1")
+    other = text.replace(b"old", b"gone") + b"\ndef two():\n" + block
+    commit_files(repo, {"code.txt": other}, "another place")
+    uet(repo, "apply", code=1)
+    detail = entry(repo, "1")["detail"]
+    assert "below 'def one():'" in detail
+    assert "below 'def two():'" in detail
+    uet(repo, "approve", "1", env=ANN)
+    commit_files(repo, {"code.txt": b"def zero():\n    z\n\n" + other + b"\nend\n"}, "moved")
+    uet(repo, "apply")
+    assert states(repo) == {"1": "committed"}
+
+
 def test_a_series_is_looked_at_as_it_will_stand(repo: Path) -> None:
     second = diff("a.txt", b"one\n2\nthree\n", b"one\n2\n3\n")
     mbox = mail("1", diff("a.txt", BASE, b"one\n2\nthree\n")) + mail("2", second)

@@ -74,13 +74,16 @@ def _base(change: FileChange, after: Mapping[bytes, TreeChange]) -> str:
 
 
 def _places(hunks: Sequence[Hunk], placed: Sequence[Placement], base: bytes) -> str:
-    """Of each hunk that fits more than one place, which one it was."""
+    """Of each hunk that fits more than one place, which one it was; of one inside a block, what that is below."""
     said, moved = "", 0
     for hunk, placement in zip(hunks, placed, strict=False):
         line = placement.line - moved
         moved += hunk.new_count - hunk.old_count
         starts = _starts(base, hunk.old)
         if len(starts) < 2:
+            inside = starts and hunk.old.lstrip(b"\r\n")[:1] in (b" ", b"\t")
+            below = _heading(base, starts[0]) if inside else ""
+            said += f", hunk {placement.hunk}{below}" if below else ""
             continue
         lines = [base.count(b"\n", 0, at) + 1 for at in starts]
         index = min(range(len(lines)), key=lambda i: abs(lines[i] - line))
