@@ -216,12 +216,15 @@ def test_a_line_end_that_changes_is_seen(repo: Path, tmp_path: Path) -> None:
     assert b"+line1\\x0d\n" in uet(repo, "show", "1").out
 
 
-WRITERS = {"cli/render.py", "cli/patchview.py", "__main__.py", "hookentry.py"}
+WRITERS = {
+    *("cli/render.py", "cli/patchview.py", "cli/copies.py", "__main__.py", "hookentry.py"),
+    "host/spinner.py",
+}
 
 
 def test_only_one_file_of_the_package_writes_to_a_stream() -> None:
     """`patchview` writes bytes that were asked for, to a pipe; `__main__` a version number;
-    `hookentry` one line, escaped; no other file anything."""
+    `hookentry` one line, escaped; `copies` an export's lines, to a pipe; `spinner` names of gates; no other anything."""
     root = Path(uet_git.__file__).parent
     found = set()
     for path in root.rglob("*.py"):
