@@ -234,7 +234,7 @@ class Project:
 
     def begin_to_watch(self, write: Writer) -> None:
         """Records every branch's tip as the baseline: what is older is `before` the ledger."""
-        write.handmade.baseline(refs.read_all(self.git, "refs/heads"))
+        write.handmade.baseline(refs.branches(self.git))
         write.set_meta(WATCHING, self.clock.now())
 
     def _remember_ledger(self) -> None:

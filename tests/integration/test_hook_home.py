@@ -1,5 +1,6 @@
 """What hooks and commands leave for each other survives each of them, and nobody waits for the dead (DESIGN 11)."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from uet_git import hookentry
-from uet_git.host import files
+from uet_git.host import files, hooknote
 from uet_git.plumbing.hookhome import HookHome, is_same_process
 
 TREE, OTHER, BLOB, HEAD = "a" * 40, "b" * 40, "c" * 40, "d" * 40
@@ -58,9 +59,36 @@ def test_a_long_journal_begins_anew_only_when_it_was_read(home: HookHome) -> Non
         file.write("late\n")
     home.begin_anew(read.position)
     assert path.exists()
-    home.begin_anew(home.unread(read.position).position)
-    assert not path.exists()
+    read = home.unread(read.position)
+    home.begin_anew(read.position)
+    assert path.read_bytes() == b""
     assert home.unread(read.position).lines == []
+    hooknote.append(str(path), b"soon\n")
+    assert home.unread(read.position).lines == ["soon"]
+
+
+def test_a_journal_of_the_same_number_is_another(home: HookHome) -> None:
+    """File systems give away the inode of a removed file at once."""
+    path = Path(home.path, "journal")
+    path.write_text("new\n")
+    assert home.unread(f"{path.stat().st_ino}:70000").lines == ["new"]
+
+
+def test_nobody_loses_a_line_that_is_being_added(home: HookHome) -> None:
+    path = Path(home.path, "journal")
+    path.write_text("x" * 300_000 + "\n")
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        home.begin_anew(home.unread("").position)
+    assert path.stat().st_size > 0
+
+
+def test_half_a_line_spoils_no_other(home: HookHome) -> None:
+    path = Path(home.path, "journal")
+    path.write_bytes(b"whole\nhal")
+    hooknote.append(str(path), b"next\n")
+    hooknote.append(str(path), b"last\n")
+    assert home.unread("").lines == ["whole", "hal", "next", "last"]
 
 
 def test_only_the_living_run(home: HookHome, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A line in the hooks' journal that is on disk before git goes on; and what it takes to write one. Loads nothing."""
 
+import fcntl
 import os
 
 _BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -47,22 +48,39 @@ def append(path: str, line: bytes) -> None:
     """Adds a line to a file that others add to as well, and begin anew; it is on disk then. Raises: OSError."""
     for _ in range(_TRIES):
         is_there = os.path.exists(path)
-        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            written = os.write(fd, line)
+            fcntl.flock(fd, fcntl.LOCK_SH)  # plumbing/hookhome.py takes none away meanwhile
+            whole = line if _is_whole(fd) else b"\n" + line
+            missing = len(whole) - (written := os.write(fd, whole))
+            if missing:
+                _take_back(fd, written)
             os.fdatasync(fd)
             same = os.stat(path).st_ino == os.fstat(fd).st_ino
         except FileNotFoundError:
             continue
         finally:
             os.close(fd)
-        if written != len(line):
+        if missing:
             raise OSError(f"{path} does not take a whole line")
         if same:
             if not is_there:
                 _sync_folder(os.path.dirname(path))
             return
     raise OSError(f"{path} does not stay")
+
+
+def _is_whole(fd: int) -> bool:
+    """Whether the last line has its end: a power cut or a full disk may have taken it."""
+    end = os.fstat(fd).st_size
+    return not end or os.pread(fd, 1, end - 1) == b"\n"
+
+
+def _take_back(fd: int, written: int) -> None:
+    """Half a line would spoil the next one, unless that came already."""
+    end = os.lseek(fd, 0, os.SEEK_CUR)
+    if os.fstat(fd).st_size == end:
+        os.ftruncate(fd, end - written)
 
 
 def _sync_folder(path: str) -> None:

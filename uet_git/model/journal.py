@@ -8,6 +8,7 @@ REPORTERS: Final = ("post-commit", "post-merge", "post-applypatch")
 _HEX: Final = frozenset("0123456789abcdef")
 _FAR: Final = 253_402_300_799.0  # the year 9999
 _ULID, _SHA256 = 26, 64
+_MOST: Final = 1 << 31
 
 
 class Report(NamedTuple):
@@ -109,14 +110,24 @@ def _checked(text: str) -> Checked | None:
     )
     sound = (
         all(isinstance(n, float) and 0 < n < _FAR for n in numbers)
-        and all(isinstance(t, str) for t in texts)
+        and all(isinstance(t, str) and _is_text(t) for t in texts)
         and isinstance(found.pid, int)
+        and 0 < found.pid < _MOST
         and found.truncated in (0, 1)
-        and (found.exit_code is None or isinstance(found.exit_code, int))
+        and (found.exit_code is None or _is_code(found.exit_code))
     )
     ids = sound and _is_id(found.tree) and _is_id(found.base) and _is_id(found.config)
     named = ids and found.gate_id.isalnum() and len(found.gate_id) == _ULID
     return found if named and found.state in _ENDS and len(found.key) == _SHA256 else None
+
+
+def _is_text(text: str) -> bool:
+    """Whether the ledger can keep it: it has no half characters, which stand for bytes that are no text."""
+    return not any("\ud800" <= c <= "\udfff" for c in text)
+
+
+def _is_code(code: object) -> bool:
+    return isinstance(code, int) and -_MOST < code < _MOST
 
 
 def _is_id(text: str) -> bool:

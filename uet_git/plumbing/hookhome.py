@@ -15,6 +15,7 @@ enforce    there if a commit must not pass unchecked
 drain-X    there if hook X starts an apply
 """
 
+import fcntl
 import os
 import time
 from collections.abc import Iterable, Iterator
@@ -168,19 +169,31 @@ class HookHome:
             with open(self._of("journal"), "rb") as file:
                 found = str(os.fstat(file.fileno()).st_ino)
                 start = int(offset) if inode == found and offset.isdigit() else 0
+                if start > os.fstat(file.fileno()).st_size:
+                    start = 0  # another file has that number now
                 file.seek(start)
                 data = file.read()
         except OSError:
             return Journal([], position)
         whole = data[: data.rfind(b"\n") + 1]
-        return Journal(os.fsdecode(whole).splitlines(), f"{found}:{start + len(whole)}")
+        return Journal(os.fsdecode(whole).split("\n")[:-1], f"{found}:{start + len(whole)}")
 
     def begin_anew(self, position: str) -> None:
-        """Removes a long journal that was read to its end."""
+        """Puts an empty journal in the place of a long one that was read to its end.
+
+        The new one is made while the old one is there: else it might get the same inode, and count as read.
+        """
         offset = position.partition(":")[2]
-        if offset.isdigit() and int(offset) > _JOURNAL and not self.unread(position).lines:
-            with suppress(OSError):
-                os.unlink(self._of("journal"))
+        if not offset.isdigit() or int(offset) <= _JOURNAL:
+            return
+        path, fresh = self._of("journal"), self._of(f"journal.{os.getpid()}")
+        with suppress(OSError), open(path, "rb") as file:
+            fcntl.flock(
+                file, fcntl.LOCK_EX | fcntl.LOCK_NB
+            )  # nobody is adding a line (host/hooknote.py)
+            if not self.unread(position).lines:
+                os.close(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+                os.rename(fresh, path)
 
     # -- who is at work --------------------------------------------------------------------------------------
 

@@ -181,8 +181,16 @@ def read(git: Git, ref: str) -> str | None:
 def read_all(git: Git, prefix: str) -> dict[str, str]:
     """Every ref under `prefix` (whole name parts: `refs/uet/entries`), to its object id."""
     out = git.run("for-each-ref", "--format=%(objectname) %(refname)", prefix).out
-    rows = (line.split(" ", 1) for line in os.fsdecode(out).splitlines())
+    rows = (line.split(" ", 1) for line in os.fsdecode(out).split("\n")[:-1])
     return {ref: oid for oid, ref in rows}
+
+
+def branches(git: Git) -> dict[str, str]:
+    """Every branch that the ledger can watch, by its full name, to its tip: the name must be UTF-8."""
+    found = read_all(git, "refs/heads")
+    return {
+        ref: tip for ref, tip in found.items() if os.fsencode(ref).decode(errors="replace") == ref
+    }
 
 
 def merge_base(git: Git, a: str, b: str) -> str | None:

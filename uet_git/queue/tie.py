@@ -22,7 +22,6 @@ from uet_git.project import WATCHING, Project
 from uet_git.queue import checked, handmade
 
 _POSITION = "hook_journal"
-_HEADS = "refs/heads"
 
 
 class Range(NamedTuple):
@@ -152,7 +151,7 @@ def _look_at_branches(project: Project, work: _Work) -> None:
         work.is_first = True
         return
     known = project.ledger.handmade.branches()
-    tips = refs.read_all(project.git, _HEADS)
+    tips = refs.branches(project.git)
     seen = {b.tip for b in known.values()} | {b.baseline for b in known.values() if b.baseline}
     moved = {r: t for r, t in tips.items() if r not in known or known[r].tip != t}
     for ref, tip in moved.items():
@@ -174,7 +173,7 @@ def _between(project: Project, tip: str, seen: set[str]) -> list[str]:
 def _read_commits(project: Project, work: _Work) -> None:
     """The facts of every commit that may be tied: those reported, and those of ranges while an entry waits."""
     wanted = dict.fromkeys(work.reports)
-    if work.open_:
+    if work.open_ or work.checked:
         wanted |= dict.fromkeys(c for r in work.ranges for c in r.commits)
         wanted |= dict.fromkeys(r.new for r in work.still)
     for oid in wanted:
