@@ -26,6 +26,7 @@ from tests.hooking import (
     tied,
 )
 from tests.product import entry, uet
+from uet_git.plumbing import untouched
 from uet_git.project import Project
 from uet_git.queue import trust
 from uet_git.queue.gate_question import Questions
@@ -147,6 +148,32 @@ def test_a_gate_that_changes_the_repository(does: str, named: str, tmp_path: Pat
         assert [p.code for p in project.ledger.pauses()] == ["gate.tampered"]
 
 
+@pytest.mark.parametrize("end", ["exit 127", "exit 125"])
+def test_one_that_changes_the_repository_and_says_nothing(end: str, tmp_path: Path) -> None:
+    """The long way must not begin with what it left, and find nothing the second time."""
+    once = tmp_path / "once"
+    evil = f"touch {once}; rm -f .git/uet/hooks/gating/*; git config core.fsmonitor /x; {end}"
+    shell = f"! grep -q evil a || test -e {once} || {{ cd {tmp_path / 'repo'}; {evil}; }}"
+    repo = warm(tmp_path / "repo", shell)
+    before = git(repo, "rev-parse", "HEAD")
+    did = commit(repo, "evil")
+    assert did.code == 1
+    assert "config was changed" in did.err
+    with Project.open(str(repo)) as project:
+        assert [p.code for p in project.ledger.pauses()] == ["gate.tampered"]
+    assert git(repo, "rev-parse", "HEAD") == before
+
+
+@pytest.mark.parametrize("how", ["ledger.db", "../config"])
+def test_one_that_leaves_nothing_to_look_at(how: str, tmp_path: Path) -> None:
+    """A ledger or a configuration that cannot even be read any more refuses as well."""
+    shell = f"! grep -q evil a || head -c 600000 /dev/urandom >{tmp_path}/repo/.git/uet/{how}"
+    repo = warm(tmp_path / "repo", shell)
+    assert commit(repo, "evil").code == 1
+    log = (repo / ".git" / "logs" / "HEAD").read_text()
+    assert "say evil" not in log
+
+
 def test_one_that_takes_its_time_is_followed(tmp_path: Path) -> None:
     """And leaves nothing behind: what it started in sessions of their own is gone."""
     shell = f'setsid sleep 97 & setsid sh -c "sleep 98; touch {tmp_path}/late" & sleep 0.3; cat a'
@@ -251,7 +278,8 @@ def test_other_gates_are_asked_the_long_way(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"LANG": "eo"}, {"UET_SKIP": "g"}, {"LC_XX": "1"}, {"CI": "true"}]
+    "change",
+    [{"LANG": "eo"}, {"UET_SKIP": "g"}, {"LC_XX": "1"}, {"CI": "true"}, {"XDG_STATE_HOME": "/x"}],
 )
 def test_another_environment_goes_the_long_way(change: dict[str, str], tmp_path: Path) -> None:
     repo = warm(tmp_path / "repo", "true")
@@ -276,6 +304,88 @@ def test_what_was_accepted_or_is_wanted_otherwise_is_looked_at(
         settings = project.settings_at(project.tip("refs/heads/main"))
         Path(trust.kept_at(project, settings)).unlink()
     assert "no gate ran" in commit(repo, "four").err
+
+
+def test_a_commit_whose_report_is_missing_is_tied_by_its_tree(tmp_path: Path) -> None:
+    """Git was killed after it had moved the branch, before post-commit."""
+    repo = warm(tmp_path / "repo", "true")
+    tied(repo)
+    (repo / ".git" / "hooks" / "post-commit").chmod(0o644)
+    quick(repo, "two")
+    assert kind(repo) == "hook"
+    assert newest(repo)["state"] == "committed"
+
+
+def test_a_no_that_cannot_be_written_down_is_one(tmp_path: Path) -> None:
+    repo = warm(tmp_path / "repo", "! grep -q bad a")
+    tied(repo)
+    journal = repo / ".git" / "uet" / "hooks" / "journal"
+    journal.unlink()
+    journal.mkdir()
+    did = commit(repo, "bad")
+    assert did.code == 1
+    assert "could not be written down" in did.err
+
+
+def test_half_a_line_costs_no_verdict(tmp_path: Path) -> None:
+    """The disk was full, or the power went away."""
+    repo = warm(tmp_path / "repo", "true")
+    tied(repo)
+    with (repo / ".git" / "uet" / "hooks" / "journal").open("a") as file:
+        file.write('checked {"v":1,"pid":3')
+    assert commit(repo, "two").code == 0
+    assert kind(repo) == "hook"
+
+
+def test_a_branch_whose_name_is_no_text_goes_the_long_way(tmp_path: Path) -> None:
+    """The ledger cannot keep it: a line with it would be in the way of every command."""
+    repo = warm(tmp_path / "repo", "true")
+    subprocess.run([b"git", b"checkout", b"-qb", b"x\xff"], cwd=repo, check=True)
+    assert commit(repo, "two").code == 0
+    assert lines(repo) == []
+    git(repo, "checkout", "-q", "main")
+    quick(repo, "three")
+    (said,) = lines(repo)
+    for wrong in ({"target": "refs/heads/x\udcff"}, {"pid": 1 << 80}, {"exit_code": 1 << 80}):
+        with (repo / ".git" / "uet" / "hooks" / "journal").open("a") as file:
+            file.write(f"checked {json.dumps({**said, 'gate_id': '0' * 26, **wrong})}\n")
+    assert kind(repo) == "hook"
+
+
+@pytest.mark.parametrize("name", ["config", "plan"])
+def test_what_came_with_an_older_time_is_new_all_the_same(name: str, tmp_path: Path) -> None:
+    """A restored file; and a plan whose time is over."""
+    repo = warm(tmp_path / "repo", "true")
+    (plan,) = (repo / ".git" / "uet" / "hooks" / "plans").iterdir()
+    path = plan if name == "plan" else repo / ".git" / "config"
+    kept = path.stat().st_mtime_ns
+    more = b"until\0001.0\0" if name == "plan" else b"[color]\n\tui = false\n"
+    path.write_bytes(path.read_bytes() + more)
+    os.utime(path, ns=(kept, kept))
+    assert commit(repo, "two").code == 0
+    assert lines(repo) == []
+
+
+def test_a_sandbox_that_may_work_soon_is_tried_again(tmp_path: Path) -> None:
+    """Where none works and any is wanted, a plan holds no longer than what was found out about that."""
+    text = gate("true").replace(b"sandbox = 'none'\n", b"")
+    repo = hooked(tmp_path / "repo", {"uet.toml": text})
+    assert commit(repo, "first").code == 0
+    for plan in (repo / ".git" / "uet" / "hooks" / "plans").iterdir():
+        words = plan.read_bytes().split(b"\0")
+        until = float(words[words.index(b"until") + 1])
+        assert time.time() < until < time.time() + 601
+
+
+def test_a_ledger_is_its_log_too(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    log = tmp_path / "ledger.db-wal"
+    path.write_bytes(b"x")
+    before = untouched.Before(str(tmp_path), str(tmp_path), str(path), "refs/heads/main")
+    log.write_bytes(b"")
+    assert before.is_same()
+    log.write_bytes(b"more")
+    assert not before.is_same()
 
 
 def test_a_line_that_fits_nothing_is_no_verdict(tmp_path: Path) -> None:

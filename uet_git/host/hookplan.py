@@ -6,6 +6,7 @@ writes it. Its time is when what it says was first looked at. Loads nothing.
 
 import fcntl
 import os
+import time
 
 from uet_git.host import gitenv, spawn
 
@@ -13,7 +14,7 @@ COMPARED = (
     *("PATH", "HOME", "XDG_CONFIG_HOME", "LANG", "LANGUAGE", "TZ", "USER", "LOGNAME", "SHELL"),
     *("VIRTUAL_ENV", "CONDA_PREFIX", "JAVA_HOME", "GOROOT", "RUSTUP_HOME", "PYENV_ROOT"),
     *("PYENV_VERSION", "NVM_DIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "SYSTEMROOT", "CI"),
-    *("XDG_CACHE_HOME", "PYTHONPATH"),
+    *("XDG_CACHE_HOME", "XDG_STATE_HOME", "PYTHONPATH"),
 )
 FLAGS = ("enforce", "drain-post-commit", "drain-post-merge")
 """Files that tell the shims of settings; none of them is in a plan's way."""
@@ -38,13 +39,14 @@ def read(path: str) -> Plan | None:
         plan.setdefault(key, []).append(value)
     if plan.get("variable", []) != variables():
         return None
-    for place in plan["place"]:
-        if os.stat(place).st_mtime_ns >= since:
-            return None
+    if any(time.time() > float(until) for until in plan.get("until", [])):
+        return None
+    if any(_changed(os.stat(place)) >= since for place in plan["place"]):
+        return None
     if any(map(os.path.lexists, plan["absent"])):
         return None
     maybe = [*plan.get("maybe", []), *os.environ["PATH"].split(os.pathsep)]
-    if any(_mtime(place) >= since for place in maybe):
+    if any(_changed_if_there(place) >= since for place in maybe):
         return None
     for program in plan.get("stamp", []):
         size, mtime, name = program.split(" ", 2)
@@ -54,9 +56,14 @@ def read(path: str) -> Plan | None:
     return plan
 
 
-def _mtime(place: str) -> int:
+def _changed(st: os.stat_result) -> int:
+    """When it was changed last; what is put there with an older time was changed all the same."""
+    return max(st.st_mtime_ns, st.st_ctime_ns)
+
+
+def _changed_if_there(place: str) -> int:
     try:
-        return os.stat(place).st_mtime_ns
+        return _changed(os.stat(place))
     except OSError:
         return 0
 

@@ -24,7 +24,7 @@ _CLONE: Final = "/proc/sys/kernel/unprivileged_userns_clone"
 _MOST: Final = "/proc/sys/user/max_user_namespaces"
 _SIZED: Final = (0, 7)  # bubblewrap has --size
 _VERSION: Final = 1
-_DOUBTFUL: Final = 600.0  # seconds for which a failure is remembered: it may have been the moment's
+DOUBTFUL: Final = 600.0  # seconds for which a failure is remembered: it may have been the moment's
 _TRY: Final = """\
 ( : >inside ) || exit 11
 case $1 in bubblewrap) [ ! -e "$2/secret" ] || exit 12; ( : >"$3/made" ) 2>/dev/null && exit 13; esac
@@ -229,7 +229,7 @@ def _remembered(tier: Tier, program: str, key: str) -> Found | None:
             kept = json.load(file)
         if kept["key"] != key:
             return None
-        if kept["works"] is not True and not 0 <= time.time() - kept["at"] < _DOUBTFUL:
+        if kept["works"] is not True and not 0 <= time.time() - kept["at"] < DOUBTFUL:
             return None
         works, sized = kept["works"] is True, kept["sized"] is True
         texts = str(kept["version"]), str(kept["cause"])

@@ -23,12 +23,12 @@ class Before:
         paths += [os.path.join(home, name) for name in _STEERED]
         self.files = {path: content(path) for path in paths}
         self.hooks = hooks(os.path.join(common, "hooks"))
-        self.ledger = stamp(ledger)
+        self.ledger = _of_ledger(ledger)
         self._of = common, home, ledger, ref
 
     def is_of_ledger(self, path: str) -> bool:
         """Whether the ledger was not written to since."""
-        return stamp(path) == self.ledger
+        return _of_ledger(path) == self.ledger
 
     def is_same(self) -> bool:
         """Whether nothing of it changed since; a ledger that others wrote to meanwhile did."""
@@ -60,6 +60,16 @@ def stamp(path: str) -> Stamp:
             return found
         found += (st.st_dev, st.st_ino, st.st_mode, st.st_size, st.st_mtime_ns, st.st_ctime_ns)
     return found
+
+
+def _of_ledger(path: str) -> Stamp:
+    """The database's file and, where it has one that says something, its write-ahead log."""
+    try:
+        st = os.stat(f"{path}-wal")
+    except OSError:
+        return stamp(path)
+    log = (st.st_ino, st.st_size, st.st_mtime_ns, st.st_ctime_ns) if st.st_size else ()
+    return (*stamp(path), *log)
 
 
 def hooks(folder: str) -> dict[str, Stamp]:

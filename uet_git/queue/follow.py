@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
+from uet_git.errors import LedgerBusy, UetError
 from uet_git.gates import run as gate_run
 from uet_git.host import process, spawn
 from uet_git.host.clock import Clock
@@ -55,15 +56,20 @@ class Following:
 
     def go_on(self, said: Said | None, say: Callable[[str], None]) -> Said | None:
         """What the gate says, `said` if it did already; None where it neither passed nor failed."""
-        with Project(gits.discover(os.getcwd(), process.inherited()), Clock()) as project:
-            witness = self._witness(project) if said is None else None
-            if said is None:
-                said = self._followed(say)
-            changed = gate_guard.since(project, self._before, self._target, witness)
+        witness = None
+        if said is None:
+            with suppress(UetError), _project() as project:
+                witness = self._witness(project)
+            said = self._followed(say)
+        try:
+            changed = _changed(self._before, self._target, witness)
+        except UetError:
+            if said is None or said["state"] == "passed":
+                raise
+            return said  # it said no, whatever else it did
         if changed:
-            detail = f"while {self._gate} ran: {'; '.join(changed[:3])}"
             said = said or self._as_said("error", None, "")
-            return {**said, "state": "error", "detail": detail}
+            return {**said, "state": "error", "detail": _told(self._gate, changed)}
         return said
 
     def give_up(self) -> None:
@@ -76,8 +82,7 @@ class Following:
     def _witness(self, project: Project) -> Witness | None:
         """What the ledger said before the gate, if it surely still does."""
         found = project.ledger.witness()
-        path = str(project.ledger_path)
-        return found if untouched.stamp(path) == self._before.ledger else None
+        return found if self._before.is_of_ledger(str(project.ledger_path)) else None
 
     def _followed(self, say: Callable[[str], None]) -> Said | None:
         with os_errors(f"writing {self._log}"):
@@ -115,6 +120,39 @@ class Following:
             **{"truncated": int(truncated), "began": self._began, "ended": time.time()},
         }
         return said if code is None else {**said, "exit_code": code}
+
+
+def look(
+    before: untouched.Before, target: str, gate: str, say: Callable[[str], None]
+) -> int | None:
+    """After a gate that gave no verdict: REFUSED if it changed the repository, None if guard may begin anew."""
+    changed = _changed(before, target, None)
+    if not changed:
+        return None
+    from uet_git.queue import guard
+
+    return guard.tampered(target, _told(gate, changed), say)
+
+
+def _project() -> Project:
+    return Project(gits.discover(os.getcwd(), process.inherited()), Clock())
+
+
+def _changed(before: untouched.Before, target: str, witness: Witness | None) -> list[str]:
+    """What is otherwise than before the gate, in words; that it cannot even be looked at any more is one."""
+    try:
+        with _project() as project:
+            return gate_guard.since(project, before, target, witness)
+    except LedgerBusy:
+        raise
+    except (UetError, OSError) as exc:
+        if before.is_same():
+            raise
+        return [str(exc)]
+
+
+def _told(gate: str, changed: list[str]) -> str:
+    return f"while {gate} ran: {'; '.join(changed[:3])}"
 
 
 def _tell(telling: guard_gates.Telling, stop: threading.Event) -> None:

@@ -55,9 +55,22 @@ def refused(name: str, gate_id: str, say: Say) -> int:
     guard = _Guard(name, say)
     try:
         return guard.refused(gate_id)
-    except (UetError, OSError, ValueError):
+    except Exception:  # noqa: BLE001 - the gate said no, whatever is wrong with us
         say("a gate refuses this commit, and the ledger cannot tell more now")
         say("  next: uet-git gate list")
+        return REFUSED
+    finally:
+        guard.close()
+
+
+def tampered(target: str, detail: str, say: Say) -> int:
+    """The shortcut's gate changed the repository and gave no verdict. Returns REFUSED."""
+    guard = _Guard("pre-commit", say)
+    try:
+        return guard.tampered(target, RepositoryTampered(detail))
+    except Exception:  # noqa: BLE001 - as above
+        say(display.line(detail, 500))
+        say("  next: uet-git fsck")
         return REFUSED
     finally:
         guard.close()
@@ -172,7 +185,7 @@ class _Guard:
         try:
             verdict = self._gates(entry, staged, settings, run, may_block=may_block)
         except RepositoryTampered as exc:
-            return self._tampered(staged.target, exc)
+            return self.tampered(staged.target, exc)
         if not verdict.failed and self.staged_tree() != tree:
             return self._moved(entry, run)
         self._record(entry, staged, run, since, verdict)
@@ -201,7 +214,7 @@ class _Guard:
         (row,) = project.ledger.gate(gate_id)
         entry = self._found(row.entry_id or "")
         if row.state == "error":
-            return self._tampered(entry.target, RepositoryTampered(row.detail or ""))
+            return self.tampered(entry.target, RepositoryTampered(row.detail or ""))
         verdict = guard_gates.refused(row, entry.target)
         return self._gates_refuse(entry, verdict, may_block=True)
 
@@ -267,7 +280,7 @@ class _Guard:
             self.say(line)
         return REFUSED
 
-    def _tampered(self, target: str, exc: RepositoryTampered) -> int:
+    def tampered(self, target: str, exc: RepositoryTampered) -> int:
         """A gate changed the repository: nothing of it is committed, and nothing lands until somebody looked."""
         tampering.pause(self.project, target, exc)
         self.say(display.line(exc.message, 500))

@@ -13,7 +13,7 @@ from uet_git.host import files, gate_facts, hookplan, process, user_policy
 from uet_git.host.gate_env import search_path
 from uet_git.host.gate_limits import MB, GateLimits
 from uet_git.host.sandbox import Box, Tier
-from uet_git.host.sandbox_probe import choose
+from uet_git.host.sandbox_probe import DOUBTFUL, choose
 from uet_git.model import plainpath
 from uet_git.model.records import Gate, Oid
 from uet_git.model.settings import Settings
@@ -52,7 +52,7 @@ def keep(
             with suppress(FileNotFoundError):
                 os.unlink(path)
             return
-        pairs = _pairs(project, settings, gates[0], facts)
+        pairs = _pairs(project, settings, gates[0], facts, since)
         files.write_atomic(path, os.fsencode("".join(f"{k}\0{v}\0" for k, v in pairs)))
         os.utime(path, (since, since))
         _prune(os.path.dirname(path), epoch)
@@ -103,7 +103,7 @@ def _endings(gate: Gate) -> list[str] | None:
 
 
 def _pairs(
-    project: Project, settings: Settings, gate: Gate, facts: Sequence[str]
+    project: Project, settings: Settings, gate: Gate, facts: Sequence[str], since: float
 ) -> list[tuple[str, str]]:
     git = project.git
     env = gate_facts.variables(())
@@ -135,6 +135,7 @@ def _pairs(
         "absent": [user_policy.path()],
         "maybe": _configurations(),
         "stamp": _stamps(name, env["PATH"]),
+        "until": [] if settings.sandbox == Tier.NONE else [repr(since + DOUBTFUL)],
         "flag": sorted(guard.flags(settings), key=hookplan.FLAGS.index),
         "ending": _endings(gate) or [],
         "git": [git.program, *map(str, git.argv()[3 if git.top else 2 :]), *aside.OPTIONS],

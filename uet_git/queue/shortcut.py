@@ -41,10 +41,14 @@ Said = dict[str, str | int | float]
 def check(args: list[str], say: "Callable[[str], None]") -> int | None:
     """GO or REFUSED; None where guard must look. `args` are what hooks/check.sh knows: tree, commit of HEAD, epoch,
     the ledger's folder, git directory."""
-    try:
-        return _Judging(*args).answer(say) if len(args) == 5 and all(args) else None
-    except (OSError, ValueError, LookupError):
+    if len(args) != 5 or not all(args):
         return None
+    judging = _Judging(*args)
+    try:
+        said = judging.answer(say)
+    except Exception:  # noqa: BLE001 - whatever it was, the long way may do better
+        said = None
+    return judging.after_all(say) if said is None else said
 
 
 class _Judging:
@@ -60,6 +64,7 @@ class _Judging:
         self.since = time.time()
         self.target = ""
         self.plan: hookplan.Plan = {}
+        self.before: untouched.Before | None = None
 
     def one(self, key: str) -> str:
         """A value of the plan that there is one of."""
@@ -85,6 +90,14 @@ class _Judging:
             slot.close()
         return None if said is None else self._told(said, say)
 
+    def after_all(self, say: "Callable[[str], None]") -> int | None:
+        """Where no verdict came of it: guard may only begin anew with what the gate, if it ran, has left alone."""
+        if self.before is None or self.before.is_same():
+            return None
+        from uet_git.queue import follow
+
+        return follow.look(self.before, self.target, self.one("gate"), say)
+
     # -- whether it is usual ---------------------------------------------------------------------------------
 
     def _has_base(self) -> bool:
@@ -99,6 +112,7 @@ class _Judging:
         """The branch must be a file of its own, and say what sh has read."""
         named = untouched.content(os.path.join(self.git_dir, "HEAD")) or b""
         self.target = os.fsdecode(named.removeprefix(b"ref: ").strip())
+        f"{self.target}\n{self.git_dir}".encode()  # what is no text has no place in the journal
         at = untouched.content(os.path.join(self.common, self.target)) or b""
         return named.startswith(b"ref: refs/heads/") and at.strip() == self.head.encode()
 
@@ -167,6 +181,7 @@ class _Judging:
         gate_id = hooknote.new_id(self.since)
         mark = f"UET_GATE={os.getpid()}-{time.monotonic_ns():x}"
         before = untouched.Before(self.common, self.hooks, self.one("ledger"), self.target)
+        self.before = before
         note = os.path.join(self.hooks, "gating", str(os.getpid()))
         os.close(os.open(note, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
         spawn.adopt_orphans()
@@ -184,7 +199,8 @@ class _Judging:
             self._following(child, mark, began, gate_id, before).give_up()
             raise
         finally:
-            os.unlink(note)
+            if os.path.exists(note):  # the gate may have taken it away
+                os.unlink(note)
         return said
 
     def _heard(
@@ -192,9 +208,9 @@ class _Judging:
     ) -> Said | None:
         """The end of a short gate; None where it neither passed nor failed."""
         code = child.poll()
-        before, _, output = heard.partition(mark.encode() + b"\n")
+        before, marked, output = heard.partition(mark.encode() + b"\n")
         os.close(child.pipe)
-        if before or code in (None, 125, 126, 127):
+        if before or not marked or code in (None, 125, 126, 127):
             return None
         path = self._log(gate_id)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -240,7 +256,8 @@ class _Judging:
 
     def _told(self, said: Said, say: "Callable[[str], None]") -> int | None:
         """Writes it down, durable, and answers git."""
-        if hookplan.may_have_moved(self.git_dir, self._entered()) and self._moved():
+        passed = said["state"] == "passed"
+        if passed and hookplan.may_have_moved(self.git_dir, self._entered()) and self._moved():
             for line in MOVED:
                 say(line)
             return REFUSED  # guard says so, or judges what is staged now
@@ -253,8 +270,15 @@ class _Judging:
             **said,
         }
         note = b"checked %b\n" % hooknote.as_json(record)
-        hooknote.append(os.path.join(self.hooks, "journal"), note)
-        if said["state"] == "passed":
+        try:
+            hooknote.append(os.path.join(self.hooks, "journal"), note)
+        except OSError as exc:
+            if passed:
+                raise
+            say(f"{self.one('gate')} refuses this commit: {ascii(said['detail'])[1:-1]}")
+            say(f"  it could not be written down: {exc.strerror or exc}")
+            return REFUSED
+        if passed:
             self._mark()
             return GO
         from uet_git.queue import guard
