@@ -366,6 +366,24 @@ def test_what_came_with_an_older_time_is_new_all_the_same(name: str, tmp_path: P
     assert lines(repo) == []
 
 
+def test_a_folder_of_path_that_leads_elsewhere_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever its time, another program may lie there."""
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+    link = tmp_path / "bin"
+    link.symlink_to(tmp_path / "old")
+    monkeypatch.setenv("PATH", f"{link}:{os.environ['PATH']}")
+    time.sleep(0.05)  # it is older than the plan
+    repo = warm(tmp_path / "repo", "true")
+    quick(repo, "two")
+    link.unlink()
+    link.symlink_to(tmp_path / "new")
+    assert commit(repo, "three").code == 0
+    assert len(lines(repo)) == 1
+
+
 def test_a_sandbox_that_may_work_soon_is_tried_again(tmp_path: Path) -> None:
     """Where none works and any is wanted, a plan holds no longer than what was found out about that."""
     text = gate("true").replace(b"sandbox = 'none'\n", b"")

@@ -63,7 +63,9 @@ def _changed(st: os.stat_result) -> int:
 
 def _changed_if_there(place: str) -> int:
     try:
-        return _changed(os.stat(place))
+        return max(
+            _changed(os.stat(place)), _changed(os.lstat(place))
+        )  # a link may lead elsewhere now
     except OSError:
         return 0
 
