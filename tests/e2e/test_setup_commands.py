@@ -213,7 +213,8 @@ class TestInit:
         assert not (repo / ".git" / "uet").exists()
         (check,) = [c for c in document(uet, "doctor")["checks"] if c["name"] == "ledger"]
         assert check["state"] == "problem"
-        subprocess.run(check["next"][0], cwd=repo, check=True)
+        assert check["next"][0] == ["uet-git", "fsck", "--repair"]
+        assert uet("fsck", "--repair")[0] == 0
         assert uet("init")[0] == 0
 
     def test_the_help_names_every_option(self) -> None:

@@ -65,7 +65,9 @@ def _hold(project: Project, parts: Sequence[Part], options: Options, held: Seque
     entries = project.ledger.entries
     touched = entries.touched([e.patch_id for e in held])
     fresh = [p for p in parts if p.known is None and not _told(p) and p.judged.patch.changes]
-    fresh = [p for p in fresh if p.source.reverts is None]  # a rollback is a person's decision itself
+    fresh = [
+        p for p in fresh if p.source.reverts is None
+    ]  # a rollback is a person's decision itself
     limits = project.settings_at(project.tip(options.target)).limits
     known: dict[str, frozenset[again.Line]] = {}
     for part in fresh:

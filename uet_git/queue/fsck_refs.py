@@ -192,13 +192,24 @@ def check_pins(
     for entry_id, entry in entries.items():
         if entry.is_hook:
             continue  # nothing of it has to be kept: git has the tree, or the commit was given up
-        if entry.state in _ON_THE_WAY and entry_id not in landings.open_ and not drained:
+        waits = entry.state in _ON_THE_WAY and entry_id not in landings.open_
+        if waits and not drained and _is_left(project, entry_id):
             left = f"entry {entry.label} was left {entry.state} by a killed process"
             if refs.entry_ref(entry_id) in pins:
                 problems.note("entry_stranded", f"{left}; the next apply queues it again", _APPLY)
             else:
                 text = f"{left}, and nothing keeps its candidate from git gc"
                 problems.damage("pin_missing", text, _APPLY)
+
+
+def _is_left(project: Project, entry_id: str) -> bool:
+    """Whether it is still on its way with nobody at work: a drain may have ended since the rows were read."""
+    try:
+        now = project.ledger.entries.get(entry_id)
+    except (UetError, ValueError):
+        return True
+    on_the_way = now is None or now.state in _ON_THE_WAY
+    return on_the_way and lock.holder(project) is None
 
 
 def _tree_of(project: Project, commit: str) -> str | None:

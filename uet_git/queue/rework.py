@@ -23,6 +23,12 @@ _WIDEST: Final = 1_000  # characters of a line of a log
 _RED: Final = ("failed", "timeout", "error")
 FILE: Final = "mended.patch"
 _OVER: Final = ("committed", "rolled_back")
+_UNSAFE: Final = (
+    "size.",
+    "path.",
+    "mode.",
+    "content.",
+)  # over a cap, or not to be looked for in any tree
 
 
 def packet(project: Project, entry: Entry, locator: locate.Locator | None = None) -> dict[str, Any]:
@@ -50,7 +56,8 @@ def packet(project: Project, entry: Entry, locator: locate.Locator | None = None
 def _judged(project: Project, entry: Entry, tip: Oid | None) -> validate.Judgement | None:
     """The patch read again; None for an entry that is over, a commit made by hand, or bytes that are gone."""
     content = project.ledger.entries.patch(entry.patch_id).content
-    if entry.state in _OVER or content is None or handmade.is_hook(entry):
+    unsafe = entry.state == "dropped" and (entry.reason or "").startswith(_UNSAFE)
+    if entry.state in _OVER or content is None or handmade.is_hook(entry) or unsafe:
         return None
     return validate.judge(content, project.settings_at(tip).limits, project.git.hex_length)
 
