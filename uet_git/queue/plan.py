@@ -1,7 +1,8 @@
 """plan: works out, after a commit that was judged the long way, what the next one's shortcut stands on (DESIGN 11).
 
 A plan holds for one configuration and one epoch of the markers, and only for what the shortcut can do as well as the
-long way: see `_is_simple`. It is no evidence: what it leads to is recorded and judged again when it is tied up.
+long way: see `_is_simple`. It is no evidence: what it leads to is recorded when it is tied up, where configuration and
+gate are looked at again. Policy is not: a plan is left only where there are no rules.
 """
 
 import os
