@@ -16,44 +16,54 @@ known() {
   } <"$1"
   IFS=:
   for place in $PATH; do
-    [ ! -e "$place" ] || [ "$1" -nt "$place" ] || break
+    [ "$1" -nt "$place" ] || [ ! -e "$place" ] || break
     place=
   done
   unset IFS
   [ -z "$place" ]
 }
+# Settings of this one command: they are for the package to read. Each is one that it knows (tests hold the list).
+own=$UET_PRESET$UET_SANDBOX$UET_REQUIRE_SANDBOX$UET_SKIP$UET_TRUST$UET_ORIGIN$UET_NOTIFYING
+own=$own$UET_GATE$UET_TREE$UET_ROOT$UET_CHANGED$UET_GATES_TIMEOUT$UET_QUEUE_MAX_ATTEMPTS
+own=$own$UET_LIMITS_COMPONENT_BYTES$UET_LIMITS_FILES$UET_LIMITS_HUNKS$UET_LIMITS_INFLATED_BYTES$UET_LIMITS_LINE_BYTES
+own=$own$UET_LIMITS_PATCH_BYTES$UET_LIMITS_PATH_BYTES$UET_LIMITS_PATH_DEPTH$UET_LIMITS_WORK$UET_POLICY_BIDI
+own=$own$UET_POLICY_EDITED_TESTS$UET_POLICY_FORBIDDEN$UET_POLICY_FORBID_BINARY$UET_POLICY_GATE_INPUTS$UET_POLICY_GITLINKS
+own=$own$UET_POLICY_INVISIBLE$UET_POLICY_LOCKFILES$UET_POLICY_MAX_FILES_CHANGED$UET_POLICY_MAX_LINES_CHANGED
+own=$own$UET_POLICY_MIN_REVIEWERS$UET_POLICY_OSCILLATION_THRESHOLD$UET_POLICY_OSCILLATION_WINDOW$UET_POLICY_PORTABLE_NAMES
+own=$own$UET_POLICY_PRESET$UET_POLICY_PROTECTED$UET_POLICY_REQUIRE_ISSUE_REF$UET_POLICY_REQUIRE_MESSAGE
+own=$own$UET_POLICY_REQUIRE_TESTS_FOR$UET_POLICY_SECRETS$UET_POLICY_SYMLINKS$UET_POLICY_TYPE_CHANGES
+own=$own$UET_POLICY_WEAKENED_TESTS
+
 hit() {
   printf 'hit %s %s %s %s %s\n' "$PPID" "$tree" "$on" "$config" "$gitdir" >>"$there/journal" && exit 0
 }
-nl='
-'
-tree= head= epoch=
+# The tree of the index, by way of a file: a command substitution forks this shell, which costs more than git does.
+written() {
+  git write-tree >>"$mine" && while read -r line; do tree=$line; done <"$mine" && [ -z "$line" ]
+}
+tree= head= epoch= mine=$there/running/$PPID
 if [ -d "$there/running" ]; then
   boot=
   {
     read -r boot </proc/sys/kernel/random/boot_id
-    printf '%s\n%s\n' "$boot" "$gitdir" >"$there/running/$PPID"
+    printf '%s\n%s\n' "$boot" "$gitdir" >"$mine"
   } 2>/dev/null
-  own=${XDG_CONFIG_HOME:-$HOME/.config}/uet-git/policy.toml
-  if [ ! -e "$there/landing" ] && [ ! "$own" -nt "$there/epoch" ]; then
+  policy=${XDG_CONFIG_HOME:-$HOME/.config}/uet-git/policy.toml
+  if [ -z "$own" ] && [ ! -e "$there/landing" ] && [ ! "$policy" -nt "$there/epoch" ]; then
     {
-      read -r epoch <"$there/epoch" && tree=$(set && exec git write-tree) && case $tree in
-        *"$nl"UET_*) tree= ;; # settings of this one command
-        *)
-          tree=${tree##*"$nl"}
-          head_of
-          [ "$head" != - ] && known "$there/ok/$tree-$head-$epoch" && hit
-          set -- "$there/ok/$tree"-*
-          if [ -e "$1" ]; then
-            base=$(git rev-parse 'HEAD^{tree}' HEAD:uet.toml)
-            blob=${base##*[!0-9a-f]}
-            base=${base%%[!0-9a-f]*}
-            [ "${#blob}" = "${#tree}" ] && [ "$blob" != "$base" ] || blob=none
-            known "$there/ok/$tree-$blob-$epoch" && { [ "$on" = "$base" ] || [ "$tree" = "$base" ]; } && hit
-            tree=
-          fi
-          ;;
-      esac || tree=
+      read -r epoch <"$there/epoch" && written && {
+        head_of
+        [ "$head" != - ] && known "$there/ok/$tree-$head-$epoch" && hit
+        set -- "$there/ok/$tree"-*
+        if [ -e "$1" ]; then
+          base=$(git rev-parse 'HEAD^{tree}' HEAD:uet.toml)
+          blob=${base##*[!0-9a-f]}
+          base=${base%%[!0-9a-f]*}
+          [ "${#blob}" = "${#tree}" ] && [ "$blob" != "$base" ] || blob=none
+          known "$there/ok/$tree-$blob-$epoch" && { [ "$on" = "$base" ] || [ "$tree" = "$base" ]; } && hit
+          tree=
+        fi
+      } || tree=
     } 2>/dev/null
   fi
 fi

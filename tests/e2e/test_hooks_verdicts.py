@@ -12,7 +12,7 @@ import pytest
 from tests.builders import git
 from tests.hooking import commit, gate, hooked, kind, run, sound, tied
 from tests.product import uet
-from uet_git.host import gate_env, hook_facts
+from uet_git.host import gate_env, hook_facts, tighten
 from uet_git.project import Project
 
 
@@ -81,7 +81,7 @@ def test_a_program_that_changed_is_asked(how: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"LC_ALL": "C"}, {"UET_QUEUE_X": "1"}, {"XDG_CONFIG_HOME": "/nonexistent"}]
+    "change", [{"LC_ALL": "C"}, {"UET_QUEUE_MAX_ATTEMPTS": "1"}, {"XDG_CONFIG_HOME": "/nonexistent"}]
 )
 def test_a_variable_that_changed_is_asked(change: dict[str, str], tmp_path: Path) -> None:
     repo, env = with_tool(tmp_path)
@@ -94,6 +94,24 @@ def test_sh_compares_what_a_gate_sees() -> None:
     named = re.findall(r"\$([A-Z_]+)", "".join(re.findall(r'^now="(.*)"$', text, re.MULTILINE)))
     assert tuple(named) == hook_facts.COMPARED
     assert set(named) >= gate_env.PASSED
+
+
+def test_sh_knows_every_setting_of_one_command() -> None:
+    package = Path(tighten.__file__).parents[1]
+    text = "".join(p.read_text() for p in package.rglob("*.py"))
+    used = set(re.findall(r'"(UET_[A-Z_]*[A-Z])[="]', text)) | tighten.VARIABLES
+    sh = (Path(__file__).parents[2] / "hooks/check.sh").read_text()
+    assert set(re.findall(r"\$(UET_[A-Z_]+)", sh)) == used - {"UET_ACTIVE", "UET_GIT_PID"}
+
+
+@pytest.mark.parametrize("name", ["repo", "line\nbreak"])
+def test_a_marker_is_found_again(name: str, tmp_path: Path) -> None:
+    repo = hooked(tmp_path / name, {"uet.toml": gate("true")})
+    assert commit(repo, "two").code == 0
+    assert again(repo)[0] == 0
+    assert hits(repo) == 1
+    assert kind(repo) == "hook"
+    sound(repo)
 
 
 def test_declared_variables_are_part_of_the_question(tmp_path: Path) -> None:

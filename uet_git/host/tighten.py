@@ -70,6 +70,10 @@ def _spelled(name: str) -> str:
     return "UET_" + name.replace(".", "_").upper()
 
 
+VARIABLES: Final = frozenset(_SHORT) | frozenset(map(_spelled, _CHECKS))
+"""Every variable that is a setting."""
+
+
 def _nearest(name: str) -> str:
     import difflib
 
