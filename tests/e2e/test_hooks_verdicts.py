@@ -81,7 +81,8 @@ def test_a_program_that_changed_is_asked(how: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"LC_ALL": "C"}, {"UET_QUEUE_MAX_ATTEMPTS": "1"}, {"XDG_CONFIG_HOME": "/nonexistent"}]
+    "change",
+    [{"LC_ALL": "C"}, {"UET_QUEUE_MAX_ATTEMPTS": "1"}, {"XDG_CONFIG_HOME": "/nonexistent"}],
 )
 def test_a_variable_that_changed_is_asked(change: dict[str, str], tmp_path: Path) -> None:
     repo, env = with_tool(tmp_path)
