@@ -13,6 +13,7 @@ _VOTERS: Final = 60  # lines of a hunk that tell where similar text is
 _LINES: Final = 20_000  # lines of a file that are looked at for that
 _WINDOW: Final = 150  # lines either side of where it should be that are compared letter by letter
 _LIKE: Final = 0.75  # how alike two lines must be, 1 for the same
+_BLANKS: Final = b" \t\r\v\f"
 _LETTERS: Final = 200  # of a line, beyond which it is not compared so
 
 
@@ -106,14 +107,11 @@ def _voted(lines: Sequence[bytes], old: Sequence[bytes]) -> tuple[int, int]:
         for number, line in enumerate(old[:_VOTERS])
         if (text := b"".join(line.split()))
     }
-    firsts = {text[:1] for text in wanted}
     votes: Counter[int] = Counter()
-    for number, line in enumerate(lines):
-        text = line.strip()
-        if text[:1] in firsts:
-            found = wanted.get(b"".join(text.split()))
-            if found is not None and number >= found:
-                votes[number - found] += 1
+    squeezed = b"\n".join(lines).translate(None, _BLANKS).split(b"\n")
+    for number, line in enumerate(squeezed):
+        if line in wanted and number >= wanted[line]:
+            votes[number - wanted[line]] += 1
     return max(votes.items(), key=lambda item: (item[1], -item[0])) if votes else (0, 0)
 
 
@@ -121,22 +119,28 @@ def _nearest(lines: Sequence[bytes], wanted: bytes, at: int) -> int | None:
     """The line most like the wanted one around where it should be."""
     from difflib import SequenceMatcher
 
-    text = wanted.strip().decode("latin-1")
+    text = wanted.strip()
     if not 3 < len(text) <= _LETTERS:
         return None
     best, found = _LIKE, None
-    matcher = SequenceMatcher(None, b=text, autojunk=False)
+    matcher = SequenceMatcher(None, b=text.decode("latin-1"), autojunk=False)
     first = max(0, at - _WINDOW)
     for number, line in enumerate(lines[first : at + _WINDOW], first):
-        near = line.strip().decode("latin-1")
-        if abs(len(near) - len(text)) * 4 > len(text):
+        near = line.strip()
+        if abs(len(near) - len(text)) * 4 > len(text) or _shared(near, text) <= best:
             continue
-        matcher.set_seq1(near)
-        if matcher.real_quick_ratio() > best and matcher.quick_ratio() > best:
+        matcher.set_seq1(near.decode("latin-1"))
+        if matcher.quick_ratio() > best:
             ratio = matcher.ratio()
             if ratio > best:
                 best, found = ratio, number
     return found
+
+
+def _shared(one: bytes, other: bytes) -> float:
+    """At most how alike two texts are (as difflib's ratio), by the letters of each that the other has at all."""
+    alone = len(one.translate(None, other)), len(other.translate(None, one))
+    return 2 * min(len(one) - alone[0], len(other) - alone[1]) / (len(one) + len(other))
 
 
 def _shown(line: bytes) -> str:
