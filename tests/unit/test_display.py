@@ -41,6 +41,7 @@ def harmful(text: str, allowed: str = "") -> list[str]:
 @example("\x1b[31mred\x1b]0;title\x07\x9b2J\x7f")
 @example("\u202ereversed\u2066\u200b\ufeff\U000e0041")
 @example("\udc9b\udcff")
+@example("\ud800\udc9b")
 def test_what_is_shown_is_harmless(text: str) -> None:
     assert harmful(display.shown(text), "\n\t") == []
     assert harmful(display.line(text)) == []

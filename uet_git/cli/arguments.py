@@ -3,11 +3,11 @@
 import os
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from uet_git.errors import AmbiguousArgument, MergeInRange, NoInput, NotFound, UsageError
 from uet_git.model.display import line as shown
 from uet_git.model.entry import Entry
+from uet_git.model.named import NamedTuple
 from uet_git.model.pattern import late
 from uet_git.project import Project
 from uet_git.queue.options import Source

@@ -1,7 +1,6 @@
 """drop, retry, pause, resume: a person's (or an agent's) decisions about the queue."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import click
 
@@ -11,6 +10,7 @@ from uet_git.cli.render import Output
 from uet_git.errors import UsageError
 from uet_git.model import display
 from uet_git.model.entry import Entry
+from uet_git.model.named import NamedTuple
 from uet_git.project import Project
 from uet_git.queue import anchor, decide
 

@@ -1,7 +1,7 @@
 """gate list, run, log, fix: what the gates of a branch are, what they say of a tree, and what they said."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
@@ -12,6 +12,7 @@ from uet_git.errors import AmbiguousArgument, NotFound, UsageError
 from uet_git.gates.run import order
 from uet_git.ledger.gates import GateRow
 from uet_git.model import display
+from uet_git.model.named import NamedTuple
 from uet_git.model.records import Gate, GateResult, Oid
 from uet_git.project import Project
 from uet_git.queue import gate_ask, gate_fix, trust

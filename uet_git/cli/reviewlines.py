@@ -1,7 +1,9 @@
 """Lines of `review`'s screen, and how they are folded to its width; wide characters count twice."""
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
+
+from uet_git.model.named import NamedTuple
 
 PLAIN: Final = "0"
 BOLD: Final = "1"

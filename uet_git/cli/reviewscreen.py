@@ -2,13 +2,14 @@
 
 import sys
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from uet_git.cli.render import Output
 from uet_git.cli.reviewlines import BOLD, DIM, YELLOW, Line, folded
 from uet_git.host import terminal
 from uet_git.host.terminal import Keyboard
 from uet_git.model import display
+from uet_git.model.named import NamedTuple
 
 _LEAST: Final = (20, 8)  # columns, rows; what is smaller is drawn as if it were this
 _LONGEST: Final = 1_000  # characters of an answer

@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from uet_git.cli.render import Output
 from uet_git.errors import NeedsPerson, NotWaivable, NotYours, UetError, UsageError
 from uet_git.model import display, states
 from uet_git.model.entry import Entry
+from uet_git.model.named import NamedTuple
 from uet_git.model.waivers import standing
 from uet_git.project import Project
 from uet_git.queue import content, decide, handmade, release

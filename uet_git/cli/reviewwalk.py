@@ -4,7 +4,7 @@ Each decision is done, and in the ledger, before the next key is read: whatever 
 """
 
 from collections.abc import Collection, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from uet_git.cli import reviewpage
 from uet_git.cli.reviewlines import BOLD, DIM, Line, cut, folded
@@ -14,6 +14,7 @@ from uet_git.errors import QueueBusy, StaleMove, UsageError
 from uet_git.model import display, states
 from uet_git.model.attention import Item
 from uet_git.model.entry import Entry
+from uet_git.model.named import NamedTuple
 from uet_git.project import Project
 from uet_git.queue import anchor, attention
 

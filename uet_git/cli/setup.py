@@ -2,7 +2,7 @@
 
 import os
 import stat
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
@@ -11,6 +11,7 @@ from uet_git.cli.render import Output, command
 from uet_git.errors import DetachedHead, UetError, UsageError
 from uet_git.host import files, process
 from uet_git.model import display
+from uet_git.model.named import NamedTuple
 from uet_git.project import CONFIG_FILE, LINK, Project
 from uet_git.queue import anchor, hooks
 

@@ -1,7 +1,8 @@
 """Decides what a gate's end and its reports mean: passed or not, by the criteria that it declares (DESIGN 9)."""
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+from uet_git.model.named import NamedTuple
 from uet_git.model.records import Gate, Tested
 
 _TEST_KINDS: Final = ("unit_tests", "integration_tests", "e2e_tests")

@@ -5,7 +5,7 @@ Nothing here reads a repository: the caller makes the folder, and keeps the resu
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from uet_git.host.clock import Clock
 from uet_git.host.files import os_errors
@@ -14,6 +14,7 @@ from uet_git.host.gate_watch import Ended
 from uet_git.host.process import run_gate
 from uet_git.host.sandbox import Box
 from uet_git.model import globs
+from uet_git.model.named import NamedTuple
 from uet_git.model.records import Gate, GateResult, Tested
 
 _SKIPPED: Final = 125

@@ -5,9 +5,10 @@ value must be. `schema/uet_toml.v1.json` says the same to editors; a test compar
 """
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from uet_git.model import globs
+from uet_git.model.named import NamedTuple
 from uet_git.model.pattern import late
 from uet_git.model.policy import LEVELED, LEVELS, SAFETY
 from uet_git.model.settings import PRESETS

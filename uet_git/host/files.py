@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from types import TracebackType
-from typing import BinaryIO, Final, NamedTuple, Self
+from typing import BinaryIO, Final, Self
 
 from uet_git.errors import DiskFull, IoFailed, UetError
+from uet_git.model.named import NamedTuple
 
 AnyPath = str | bytes | os.PathLike[str]
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})

@@ -13,9 +13,10 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
-from typing import Final, NamedTuple
+from typing import Final
 
 from uet_git.host.family import Family, descendants
+from uet_git.model.named import NamedTuple
 
 MB: Final = 1024 * 1024
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")

@@ -4,12 +4,13 @@ import os
 import select
 import signal
 import time
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from uet_git.host.family import Family
 from uet_git.host.gate_limits import Watch
 from uet_git.host.sandbox import Box, Tier
 from uet_git.host.spool import Opening
+from uet_git.model.named import NamedTuple
 
 _GRACE: Final = 2.0  # seconds from TERM to KILL
 _KILLING: Final = 2.5  # seconds until a process that does not die is given up

@@ -5,10 +5,11 @@ and `forbidden`. Keys may have the names of `uet.toml` or those of `schema/patch
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from uet_git.errors import UsageError
 from uet_git.host import config_keys as keys
+from uet_git.model.named import NamedTuple
 from uet_git.model.policy import DOCUMENT
 
 SCOPE: Final = ("read", "write", "create", "forbidden")

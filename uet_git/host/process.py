@@ -11,12 +11,13 @@ import time
 import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import IO, TYPE_CHECKING, Final, NamedTuple
+from typing import IO, TYPE_CHECKING, Final
 
 from uet_git.errors import GitMissing, IoFailed
 from uet_git.host import gitenv
 from uet_git.host.family import Family, adopt_orphans, starting
 from uet_git.host.files import os_errors
+from uet_git.model.named import NamedTuple
 
 if TYPE_CHECKING:
     from uet_git.host.gate_watch import Ended

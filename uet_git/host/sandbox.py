@@ -8,10 +8,11 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from functools import cache
-from typing import Final, NamedTuple
+from typing import Final
 
 from uet_git.host.gate_limits import MB, GateLimits
 from uet_git.host.toolchains import needed, within
+from uet_git.model.named import NamedTuple
 
 
 class Tier(StrEnum):

@@ -12,11 +12,12 @@ import time
 from contextlib import suppress
 from functools import cache
 from hashlib import sha256
-from typing import Final, NamedTuple
+from typing import Final
 
 from uet_git.errors import UetError
 from uet_git.host import files, process
 from uet_git.host.sandbox import Box, Tier
+from uet_git.model.named import NamedTuple
 
 _PROGRAMS: Final = {Tier.BUBBLEWRAP: "bwrap", Tier.UNSHARE: "unshare"}
 _APPARMOR: Final = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns"

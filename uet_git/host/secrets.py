@@ -13,8 +13,9 @@ of letters without which no rule can match; tests hold that to the rules. Only a
 """
 
 from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+from uet_git.model.named import NamedTuple
 from uet_git.model.pattern import late
 
 RULES: Final = {

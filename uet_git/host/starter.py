@@ -3,7 +3,9 @@
 import json
 import re
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+from uet_git.model.named import NamedTuple
 
 _LEFTHOOK: Final = ("lefthook.yml", "lefthook.yaml", "lefthook.toml", "lefthook.json")
 Read = Callable[[str], bytes | None]

@@ -12,10 +12,11 @@ import os
 import stat
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from uet_git.errors import UsageError
 from uet_git.host.files import os_errors, write_atomic
+from uet_git.model.named import NamedTuple
 
 _LARGEST: Final = 64 * 1024  # bytes
 

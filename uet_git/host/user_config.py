@@ -4,10 +4,11 @@
 """
 
 import os
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from uet_git.errors import ConfigError
 from uet_git.host import user_policy
+from uet_git.model.named import NamedTuple
 
 NAME: Final = "config.toml"
 _LARGEST: Final = 64 * 1024

@@ -1,9 +1,10 @@
 """The user's own policy file, the outermost layer: `${XDG_CONFIG_HOME:-~/.config}/uet-git/policy.toml`."""
 
 import os
-from typing import Any, NamedTuple
+from typing import Any
 
 from uet_git.errors import ConfigError
+from uet_git.model.named import NamedTuple
 
 NAME = "policy.toml"
 

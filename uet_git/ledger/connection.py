@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from uet_git.errors import (
     DiskFull,
@@ -27,6 +27,7 @@ from uet_git.errors import (
 from uet_git.host import files, shipped
 from uet_git.host.clock import Clock
 from uet_git.ledger import migrate
+from uet_git.model.named import NamedTuple
 
 APPLICATION_ID: Final = 0x55455447
 _MAGIC = b"SQLite format 3\x00"

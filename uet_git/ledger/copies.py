@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from uet_git.errors import LedgerBusy, LedgerCorrupt, UetError
 from uet_git.host import files
@@ -16,6 +16,7 @@ from uet_git.host.clock import Clock
 from uet_git.ledger import connection as _connection
 from uet_git.ledger import events
 from uet_git.ledger.ledger import Ledger
+from uet_git.model.named import NamedTuple
 
 ASIDE: Final = ".aside-"
 _BESIDE: Final = ("-journal", "-wal", "-shm")

@@ -6,7 +6,7 @@ Building loads nothing heavy; only `faults` does, which checks a document agains
 import base64
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from uet_git.host import contracts
 from uet_git.ledger.gates import GateRow
@@ -27,6 +27,7 @@ from uet_git.model.entry import (
     StoredRepair,
 )
 from uet_git.model.history import Recorded
+from uet_git.model.named import NamedTuple
 
 SUMMARY: Final = 512
 _RAN: Final = ("passed", "failed", "timeout")

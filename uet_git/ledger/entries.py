@@ -5,13 +5,14 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from uet_git.errors import StaleMove
 from uet_git.host.clock import Clock
 from uet_git.ledger.events import KIND_OF_STATE, Chain, canonical
 from uet_git.model import states
 from uet_git.model.entry import Entry, Series, StoredPatch
+from uet_git.model.named import NamedTuple
 from uet_git.model.states import EntryState
 
 _COLUMNS: Final = Entry._fields

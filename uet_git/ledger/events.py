@@ -7,10 +7,11 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from uet_git.host.clock import Clock
 from uet_git.model.entry import Event
+from uet_git.model.named import NamedTuple
 
 GENESIS: Final = "0" * 64
 KINDS: Final = frozenset(

@@ -4,12 +4,13 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from uet_git.errors import StaleMove
 from uet_git.host.clock import Clock
 from uet_git.ledger.events import Chain, canonical
 from uet_git.model import states
+from uet_git.model.named import NamedTuple
 
 _TOLD: Final = ("exit_code", "detail", "duration_seconds", "cached_from", "tier")
 """Columns that an event tells of a move, where they have a value."""

@@ -2,10 +2,11 @@
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from uet_git.host.clock import Clock
 from uet_git.ledger.events import Chain
+from uet_git.model.named import NamedTuple
 
 RUNG: Final = "hook"
 """The rung of an entry that pre-commit made: nothing was composed, git had the tree."""

@@ -1,10 +1,11 @@
 """The quarantined entries as the quarantine folder needs them: few columns, no bytes (DESIGN 12)."""
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from uet_git.ledger.handmade import RUNG
 from uet_git.ledger.ledger import QUARANTINED, Ledger
+from uet_git.model.named import NamedTuple
 
 _OF_PATCHES: Final = f"{QUARANTINED} AND rung IS NOT ?"
 

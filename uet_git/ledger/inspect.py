@@ -10,7 +10,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from uet_git.ledger import entries as _entries
 from uet_git.ledger import events as _events
@@ -22,6 +22,7 @@ from uet_git.ledger.landings import Pause, landing_of
 from uet_git.ledger.ledger import Ledger
 from uet_git.model import states
 from uet_git.model.entry import Entry, Event, Landing, Run, Series, Step, StoredPatch, StoredRepair
+from uet_git.model.named import NamedTuple
 
 PAGE: Final = 500
 _OFFER: Final = "patch_quarantined"

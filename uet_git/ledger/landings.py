@@ -3,12 +3,13 @@
 import json
 import sqlite3
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from uet_git.errors import StaleMove
 from uet_git.host.clock import Clock
 from uet_git.ledger.events import Chain, canonical
 from uet_git.model.entry import Landing
+from uet_git.model.named import NamedTuple
 
 
 class Pause(NamedTuple):

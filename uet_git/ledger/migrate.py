@@ -5,11 +5,11 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from uet_git.errors import LedgerCorrupt
 from uet_git.host import shipped
 from uet_git.host.clock import Clock
+from uet_git.model.named import NamedTuple
 
 
 class Migration(NamedTuple):

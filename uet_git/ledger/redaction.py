@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from uet_git.ledger import connection as _connection
 from uet_git.ledger import events as _events
 from uet_git.ledger.entries import COLUMNS, entry_of
 from uet_git.ledger.ledger import Ledger, Writer
 from uet_git.model.entry import Entry, Event
+from uet_git.model.named import NamedTuple
 
 KIND: Final = "patch_redacted"
 

@@ -2,13 +2,14 @@
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from uet_git.errors import StaleMove
 from uet_git.host.clock import Clock
 from uet_git.ledger.events import Chain
 from uet_git.model import states
 from uet_git.model.entry import Run, Step
+from uet_git.model.named import NamedTuple
 
 COUNTERS = (
     "step_attempts",

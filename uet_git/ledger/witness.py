@@ -5,7 +5,8 @@ rows agree with the events is proved by `fsck`.
 """
 
 import sqlite3
-from typing import NamedTuple
+
+from uet_git.model.named import NamedTuple
 
 
 class Witness(NamedTuple):

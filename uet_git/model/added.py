@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
+from uet_git.model.named import NamedTuple
 from uet_git.model.pattern import late
 from uet_git.model.records import EXECUTABLE, REGULAR, FileChange, Patch, TreeChange
 

@@ -7,9 +7,10 @@ has the blob.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from uet_git.model.added import ReadBlob
+from uet_git.model.named import NamedTuple
 from uet_git.model.policy import Policy
 from uet_git.model.records import Composed, FileChange, Hunk, Patch, Placement, TreeChange
 

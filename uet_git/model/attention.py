@@ -4,9 +4,10 @@ The order by effort puts first what is small and clear; its figure is a guess th
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from uet_git.model.entry import Entry
+from uet_git.model.named import NamedTuple
 
 ORDERS: Final = ("effort", "age", "priority", "path")
 _LINES_A_MINUTE: Final = 20.0

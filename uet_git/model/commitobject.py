@@ -1,8 +1,9 @@
 """Reads a commit object's bytes."""
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
 
+from uet_git.model.named import NamedTuple
 from uet_git.model.pattern import late
 
 _IDENTITY: Final = late(rb"(?P<name>.*?) ?<(?P<email>.*)> (?P<date>-?\d+ [-+]\d+)", re.DOTALL)

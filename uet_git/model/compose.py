@@ -13,9 +13,10 @@ Refused here although git 2.39 takes it, because what git writes is not what the
 
 import hashlib
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from uet_git.model.delta import apply_delta
+from uet_git.model.named import NamedTuple
 from uet_git.model.pattern import late
 from uet_git.model.placing import Image
 from uet_git.model.records import FileChange, Finding, Hunk

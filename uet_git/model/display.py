@@ -78,6 +78,9 @@ def _argument(text: str) -> str:
     """One argument, quoted; what cannot be shown goes byte by byte into `$'...'` (bash, zsh, ksh)."""
     if (text.isascii() and text.isprintable()) or not _UNSAFE_OR_BLANK.search(text):
         return shlex.quote(text)
-    raw = text.encode("utf-8", "surrogateescape")
+    try:
+        raw = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half a pair, as JSON may hold; no argument of a process can
+        raw = text.encode("utf-8", "surrogatepass")
     plain = [chr(b) if 0x20 <= b < 0x7F and b not in b"\\'" else f"\\{b:03o}" for b in raw]
     return f"$'{''.join(plain)}'"

@@ -1,6 +1,8 @@
 """What the ledger keeps, as frozen records: entries, runs, steps, events, series, landings."""
 
-from typing import Any, NamedTuple
+from typing import Any
+
+from uet_git.model.named import NamedTuple
 
 PRIORITIES = ("low", "normal", "high", "critical")
 

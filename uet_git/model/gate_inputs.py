@@ -10,10 +10,11 @@ import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from uet_git.model import globs, makefile
 from uet_git.model.added import ReadBlob
+from uet_git.model.named import NamedTuple
 from uet_git.model.pattern import late
 from uet_git.model.records import Finding, Gate, Patch, TreeChange
 

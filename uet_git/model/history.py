@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from uet_git.model import states
 from uet_git.model.entry import Event
+from uet_git.model.named import NamedTuple
 
 _PREFIX: Final = {"entry": "patch_", "run": "run_", "gate": "gate_"}
 

@@ -5,8 +5,9 @@ done; else its end is where the counts are used up, found by halving, which is w
 """
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
 
+from uet_git.model.named import NamedTuple
 from uet_git.model.pattern import late
 from uet_git.model.records import Hunk
 from uet_git.model.refusal import Refused

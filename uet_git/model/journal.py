@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Final
+
+from uet_git.model.named import NamedTuple
 
 REPORTERS: Final = ("post-commit", "post-merge", "post-applypatch")
 _HEX: Final = frozenset("0123456789abcdef")

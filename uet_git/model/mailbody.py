@@ -3,11 +3,12 @@
 import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64, a2b_qp
-from typing import Final, NamedTuple
+from typing import Final
 
 from uet_git.model.charset import UnreadableError
 from uet_git.model.mailheaders import Fields, decode, read_fields
 from uet_git.model.mbox import SPACES
+from uet_git.model.named import NamedTuple
 from uet_git.model.pattern import late
 
 BREAK: Final = late(rb"\n(?:diff -|Index: |---(?: (?:[^ \t\n\r]|\Z)|[ \t\r]*\n))")

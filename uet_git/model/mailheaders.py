@@ -2,11 +2,12 @@
 
 from binascii import a2b_base64
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 from uet_git.model.charset import UnreadableError, to_utf8
 from uet_git.model.ident import without_crud
 from uet_git.model.mbox import MAX_HEADERS, SPACES
+from uet_git.model.named import NamedTuple
 from uet_git.model.pattern import late
 
 Fields = dict[bytes, bytes]

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
+from uet_git.model.named import NamedTuple
 from uet_git.model.pattern import late
 
 _WHOLE: Final = late(

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from uet_git.model import ident
 from uet_git.model.charset import valid_utf8
+from uet_git.model.named import NamedTuple
 from uet_git.model.pattern import late
 
 _SPACES: Final = b" \t\r"

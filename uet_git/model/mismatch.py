@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Final
 
+from uet_git.model.named import NamedTuple
 from uet_git.model.records import Hunk
 
 _SHOWN: Final = 60  # characters of a line

@@ -6,9 +6,10 @@ with hardly a letter in it (a brace) says nothing. A patch of very many lines is
 
 import re
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Final
 
 from uet_git.model.added import added_lines, removed_lines
+from uet_git.model.named import NamedTuple
 from uet_git.model.pattern import late
 from uet_git.model.records import Finding, Patch
 

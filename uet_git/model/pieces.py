@@ -7,10 +7,11 @@ removed, renamed, copied, binary, another kind of file). Changes that name one p
 import re
 from collections.abc import Collection, Sequence
 from itertools import accumulate, pairwise
-from typing import Final, NamedTuple
+from typing import Final
 
 from uet_git.model import fileheader
 from uet_git.model.binarypatch import INTRO, read_binary
+from uet_git.model.named import NamedTuple
 from uet_git.model.records import EXECUTABLE, REGULAR, FileChange, Hunk, Patch
 
 _HEAD: Final = re.compile(rb"@@ -[0-9,]+ \+[0-9,]+ @@([^\n]*\n)")

@@ -5,9 +5,10 @@ can only tighten what stands above it. `DOCUMENT` has the names that the fields 
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from uet_git.errors import LooserThanBase
+from uet_git.model.named import NamedTuple
 from uet_git.model.policy_paths import PROTECTED, SOURCES
 from uet_git.model.settings import PRESETS as PRESETS
 

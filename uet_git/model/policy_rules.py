@@ -5,11 +5,12 @@ The same rules hold twice: at intake on the patch alone (`changes` is None), and
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from uet_git.model import globs, invisible, policy_paths
 from uet_git.model.added import ReadBlob, Text
 from uet_git.model.gate_inputs import Lookup, judge_gate_inputs
+from uet_git.model.named import NamedTuple
 from uet_git.model.pattern import late
 from uet_git.model.policy import Policy
 from uet_git.model.reasons import REASONS

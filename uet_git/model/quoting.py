@@ -1,8 +1,9 @@
 """The names in patch headers: git's C-style quotes, the stripped first component, timestamps (git 2.39, `-p1`)."""
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
 
+from uet_git.model.named import NamedTuple
 from uet_git.model.pattern import late
 
 _QUOTED: Final = late(rb'"((?:[^"\\\n]|\\[abfnrtv"\\]|\\[0-3][0-7][0-7])*+)"')

@@ -5,7 +5,9 @@ The class decides the state that a finding leads to; an entry's `reason` is its 
 
 from collections.abc import Iterable
 from enum import IntEnum
-from typing import Final, NamedTuple
+from typing import Final
+
+from uet_git.model.named import NamedTuple
 
 
 class Gravity(IntEnum):

@@ -3,7 +3,9 @@
 Paths, patch text and gate output are bytes everywhere; object ids are lower-case hex strings.
 """
 
-from typing import Any, NamedTuple, NewType
+from typing import Any, NewType
+
+from uet_git.model.named import NamedTuple
 
 Oid = NewType("Oid", str)
 

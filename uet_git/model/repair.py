@@ -6,10 +6,11 @@ person to take or leave: nothing here is applied (DESIGN 4).
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from uet_git.model import patchfile, repair_files, repair_text
 from uet_git.model.compose import apply_text
+from uet_git.model.named import NamedTuple
 from uet_git.model.records import Finding, Patch
 from uet_git.model.repair_files import Place, Read
 from uet_git.model.repair_text import TypedDiff, trailing_blanks

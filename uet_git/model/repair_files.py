@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final
 
 from uet_git.model import repair_name
 from uet_git.model.mismatch import mismatch
+from uet_git.model.named import NamedTuple
 from uet_git.model.pattern import late
 from uet_git.model.records import Finding, Hunk
 from uet_git.model.repair_name import Meant

@@ -1,9 +1,10 @@
 """Which file a typed header means: the one path among its readings that the target has, or a new one."""
 
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from uet_git.model import fileheader, quoting
+from uet_git.model.named import NamedTuple
 from uet_git.model.pattern import late
 from uet_git.model.records import Finding
 from uet_git.model.refusal import Refused

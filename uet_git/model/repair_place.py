@@ -5,8 +5,9 @@ place only one of them can fit.
 """
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
+from uet_git.model.named import NamedTuple
 from uet_git.model.records import Finding
 from uet_git.model.repair_text import Typed, TypedHunk, text_behind, trailing_blanks
 from uet_git.model.work import Work

@@ -6,8 +6,9 @@ sign, and every departure from what git would read is named. `repair` looks for 
 
 import re
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final
 
+from uet_git.model.named import NamedTuple
 from uet_git.model.pattern import late
 
 MARKER: Final = b"\\ No newline at end of file\n"

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from uet_git.model import message
+from uet_git.model.named import NamedTuple
 from uet_git.model.pattern import late
 
 _DIFF: Final = late(rb"^diff --git ", re.MULTILINE)

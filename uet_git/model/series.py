@@ -2,8 +2,8 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from uet_git.model.named import NamedTuple
 from uet_git.model.records import FileChange, Finding, Mail, Patch
 
 

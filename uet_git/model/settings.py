@@ -1,7 +1,8 @@
 """Frozen settings, every field with its unit and default (DESIGN 7.1, 13)."""
 
-from typing import Final, NamedTuple
+from typing import Final
 
+from uet_git.model.named import NamedTuple
 from uet_git.model.records import Gate
 
 MB = 1024 * 1024

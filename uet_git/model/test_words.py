@@ -7,8 +7,9 @@ read, so that no text takes long.
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
+from uet_git.model.named import NamedTuple
 from uet_git.model.pattern import late
 
 TESTS: Final = late(

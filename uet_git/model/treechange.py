@@ -5,8 +5,9 @@ has them without its letter: `:<old mode> <new mode> <old blob> <new blob>` and 
 """
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Final
 
+from uet_git.model.named import NamedTuple
 from uet_git.model.records import FileChange, Patch, TreeChange
 
 _HEAD: Final = b"tree change "

@@ -1,9 +1,10 @@
 """Which commit each line of a file comes from, as `git blame --porcelain` says, whatever is configured."""
 
 import tempfile
-from typing import Final, NamedTuple
+from typing import Final
 
 from uet_git.errors import NotFound
+from uet_git.model.named import NamedTuple
 from uet_git.model.records import EXECUTABLE, REGULAR, Oid
 from uet_git.plumbing import aside
 from uet_git.plumbing.git import Git, words

@@ -8,10 +8,11 @@ not. `repair` does after a crash what `finish` could not.
 import os
 from collections.abc import Collection, Iterable
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 from uet_git.errors import IoFailed
 from uet_git.host.process import Completed
+from uet_git.model.named import NamedTuple
 from uet_git.model.records import GITLINK, TreeChange
 from uet_git.plumbing import inway
 from uet_git.plumbing.git import Git, words

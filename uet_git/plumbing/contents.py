@@ -1,11 +1,12 @@
 """What one change makes of one file: bytes in, a pending blob out, proved against the patch's `index a..b` line."""
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
 
 from uet_git.errors import ObjectTooLarge
 from uet_git.model.compose import Work, apply_binary, apply_text
 from uet_git.model.mismatch import mismatch
+from uet_git.model.named import NamedTuple
 from uet_git.model.records import (
     EXECUTABLE,
     GITLINK,

@@ -19,9 +19,10 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Final, NamedTuple
+from typing import Final
 
 from uet_git.host.process import variable
+from uet_git.model.named import NamedTuple
 from uet_git.model.pattern import late
 from uet_git.plumbing import refs, untouched
 from uet_git.plumbing.git import Git

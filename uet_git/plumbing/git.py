@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 from uet_git.errors import (
     DiskFull,
@@ -24,6 +24,7 @@ from uet_git.errors import (
 )
 from uet_git.host import process
 from uet_git.host.process import Completed
+from uet_git.model.named import NamedTuple
 from uet_git.model.pattern import late
 
 MINIMUM = (2, 36)  # `core.fsync`, `worktree list -z`

@@ -9,9 +9,10 @@ import re
 import tempfile
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from uet_git.errors import NoInput, UsageError
+from uet_git.model.named import NamedTuple
 from uet_git.model.pattern import late
 from uet_git.plumbing import aside
 from uet_git.plumbing.git import Git, failure

@@ -10,10 +10,11 @@ import stat
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Final, NamedTuple
+from typing import Final
 
 from uet_git.errors import UsageError
 from uet_git.host import files, process, shipped
+from uet_git.model.named import NamedTuple
 from uet_git.plumbing.git import Git, failure
 
 BODIES: Final = {

@@ -21,9 +21,10 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Final, NamedTuple
+from typing import Final
 
 from uet_git.host import files, hookplan
+from uet_git.model.named import NamedTuple
 
 FOLDER: Final = "hooks"
 _MARKERS: Final = 2_000

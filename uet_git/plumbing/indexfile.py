@@ -9,8 +9,9 @@ import os
 import stat
 import struct
 from collections.abc import Collection
-from typing import Final, NamedTuple
+from typing import Final
 
+from uet_git.model.named import NamedTuple
 from uet_git.model.records import GITLINK, SYMLINK, TreeChange
 from uet_git.plumbing import indexnames
 from uet_git.plumbing.inway import parents

@@ -6,10 +6,11 @@ made in it stays in it. Its attributes file overrules those of the tree, so file
 
 import os
 import re
-from typing import Final, NamedTuple
+from typing import Final
 
 from uet_git.host.files import os_errors
 from uet_git.host.process import Completed
+from uet_git.model.named import NamedTuple
 from uet_git.model.records import Oid
 from uet_git.plumbing import aside, packs
 from uet_git.plumbing.git import Git, failure

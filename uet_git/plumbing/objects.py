@@ -7,11 +7,12 @@ import contextlib
 import hashlib
 import zlib
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, Self
 
 from uet_git.errors import GitFailed, MissingObject, ObjectTooLarge, UetError
 from uet_git.host import process
 from uet_git.model.delta import delta_of
+from uet_git.model.named import NamedTuple
 from uet_git.model.records import Hunk, Oid
 from uet_git.plumbing import packs
 from uet_git.plumbing.cache import Cache

@@ -12,9 +12,10 @@ import struct
 import zlib
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 from uet_git.errors import DiskFull, IoFailed
+from uet_git.model.named import NamedTuple
 
 _KINDS = {"commit": 1, "tree": 2, "blob": 3}
 _DELTA = 6

@@ -9,11 +9,12 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
 
 from uet_git.errors import GitFailed, MissingObject
 from uet_git.host import process
 from uet_git.host.process import Completed
+from uet_git.model.named import NamedTuple
 from uet_git.model.pattern import late
 from uet_git.plumbing.git import Git, failure
 

@@ -9,9 +9,9 @@ import re
 from bisect import bisect_left
 from collections.abc import Mapping
 from itertools import accumulate
-from typing import NamedTuple
 
 from uet_git.errors import CorruptObject
+from uet_git.model.named import NamedTuple
 from uet_git.model.records import TREE
 
 TreeEntry = tuple[int, str]

@@ -6,8 +6,8 @@ A branch is also held while a rebase or a bisect that will come back to it is un
 import os
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
 
+from uet_git.model.named import NamedTuple
 from uet_git.plumbing.git import Git
 
 _BRANCH = "refs/heads/"

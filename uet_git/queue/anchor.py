@@ -6,10 +6,10 @@ last seq and the last hash, so that a later reader sees a truncated or replaced 
 
 import os
 from contextlib import suppress
-from typing import NamedTuple
 
 from uet_git.errors import GitLocked
 from uet_git.ledger import events
+from uet_git.model.named import NamedTuple
 from uet_git.model.pattern import late
 from uet_git.model.records import Oid
 from uet_git.plumbing import refs

@@ -5,7 +5,6 @@ the change is judged (queue/tally.py).
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from uet_git.errors import NotYours, UsageError
 from uet_git.ledger.entries import Move
@@ -13,6 +12,7 @@ from uet_git.ledger.ledger import Writer
 from uet_git.model import approval, mail, order
 from uet_git.model.approval import Pins
 from uet_git.model.entry import Entry
+from uet_git.model.named import NamedTuple
 from uet_git.model.policy import Policy
 from uet_git.model.records import Conflict, Finding, Oid
 from uet_git.model.waivers import standing

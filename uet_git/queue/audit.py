@@ -3,11 +3,11 @@
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import NamedTuple
 
 from uet_git.errors import DetachedHead, NotFound, UetError
 from uet_git.ledger.ledger import Ledger
 from uet_git.model.audit import ACCOUNTED, CommitClass
+from uet_git.model.named import NamedTuple
 from uet_git.plumbing import refs
 from uet_git.project import Project
 from uet_git.queue import audit_logs, tie

@@ -4,10 +4,11 @@ A log counts from its beginning to the first event that does not follow from the
 """
 
 import json
-from typing import Any, NamedTuple
+from typing import Any
 
 from uet_git.errors import UetError
 from uet_git.ledger import events
+from uet_git.model.named import NamedTuple
 from uet_git.model.records import Oid
 from uet_git.plumbing import refs
 from uet_git.project import Project

@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from uet_git.errors import (
     BackupUnusable,
@@ -18,6 +17,7 @@ from uet_git.host import files
 from uet_git.ledger import copies
 from uet_git.ledger.copies import Copy
 from uet_git.model import display
+from uet_git.model.named import NamedTuple
 from uet_git.plumbing import refs
 from uet_git.project import Project
 from uet_git.queue import anchor, lock, person

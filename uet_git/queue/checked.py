@@ -6,12 +6,12 @@ repository (another configuration, no such gate) is left out: the commit is then
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import NamedTuple
 
 from uet_git.errors import UetError
 from uet_git.host.clock import moment
 from uet_git.ledger.ledger import Writer
 from uet_git.model.journal import Checked
+from uet_git.model.named import NamedTuple
 from uet_git.model.records import Finding, Gate, Oid
 from uet_git.plumbing import difference, hookhome
 from uet_git.project import Project

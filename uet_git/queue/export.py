@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, BinaryIO, Final, NamedTuple, TypeVar
+from typing import Any, BinaryIO, Final, TypeVar
 
 from uet_git import __version__
 from uet_git.errors import LedgerCorrupt
@@ -21,6 +21,7 @@ from uet_git.ledger.inspect import EntryRows, RunRows, Unreadable
 from uet_git.ledger.ledger import Ledger
 from uet_git.model import history
 from uet_git.model.entry import Event
+from uet_git.model.named import NamedTuple
 from uet_git.project import Project
 
 HEAD: Final = "export_head"

@@ -1,9 +1,9 @@
 """forecast: says at submit whether a patch would apply now, and if not, where and since what (DESIGN 7)."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from uet_git.model.entry import Entry
+from uet_git.model.named import NamedTuple
 from uet_git.model.reasons import REASONS
 from uet_git.model.records import Oid
 from uet_git.project import Project

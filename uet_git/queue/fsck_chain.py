@@ -1,13 +1,14 @@
 """fsck, the events: whether the chain is whole, and whether it is what the log ref anchored (DESIGN 2 P10, 6)."""
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 from uet_git.errors import CorruptObject, GitFailed, MissingObject
 from uet_git.ledger import documents, events, inspect
 from uet_git.ledger.documents import Document
 from uet_git.ledger.ledger import Ledger
 from uet_git.model.entry import Event
+from uet_git.model.named import NamedTuple
 from uet_git.model.records import Oid
 from uet_git.plumbing import refs
 from uet_git.project import Project

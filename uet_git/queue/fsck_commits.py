@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final
 
 from uet_git.errors import ConfigError, MissingObject, UetError
 from uet_git.ledger import inspect, unknown
@@ -12,6 +12,7 @@ from uet_git.model import commitobject, ident, mail, patchfile, treechange
 from uet_git.model.charset import valid_utf8
 from uet_git.model.commitobject import CommitFacts
 from uet_git.model.entry import Entry, StoredPatch
+from uet_git.model.named import NamedTuple
 from uet_git.model.records import Composed, Oid
 from uet_git.model.settings import CommitSettings, Limits
 from uet_git.plumbing import difference, fallback

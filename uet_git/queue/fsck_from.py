@@ -9,13 +9,14 @@ Codes, all damage but those marked (i), which are information:
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, BinaryIO, Final, NamedTuple
+from typing import Any, BinaryIO, Final
 
 from uet_git.errors import NoInput
 from uet_git.host import contracts
 from uet_git.ledger import documents, events
 from uet_git.ledger.documents import Document
 from uet_git.model.entry import Event
+from uet_git.model.named import NamedTuple
 from uet_git.queue import export
 from uet_git.queue.fsck_chain import Walk
 from uet_git.queue.fsck_from_rows import Histories, Told

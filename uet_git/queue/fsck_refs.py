@@ -1,13 +1,14 @@
 """fsck, the refs: what the branches carry that names an entry, and the pins of candidates (DESIGN 8, 10)."""
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from uet_git.errors import MissingObject, UetError
 from uet_git.ledger import inspect
 from uet_git.ledger.ledger import Ledger
 from uet_git.model import commitobject
 from uet_git.model.entry import Entry
+from uet_git.model.named import NamedTuple
 from uet_git.model.records import Oid
 from uet_git.plumbing import refs
 from uet_git.plumbing.git import Git

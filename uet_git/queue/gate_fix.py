@@ -1,10 +1,11 @@
 """gate_fix: what fixers would change, kept beside their logs and offered; never staged, never applied unasked."""
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from uet_git.errors import UsageError
 from uet_git.ledger.gates import GateRow
+from uet_git.model.named import NamedTuple
 from uet_git.project import Project
 
 _LOOKED_AT: Final = 500  # attempts back

@@ -4,7 +4,7 @@ import datetime as dt
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from uet_git.errors import UsageError
 from uet_git.host import files
@@ -15,6 +15,7 @@ from uet_git.ledger.runs import Attempt
 from uet_git.model import commitobject, treechange
 from uet_git.model.commitobject import CommitFacts
 from uet_git.model.entry import Entry, StoredPatch
+from uet_git.model.named import NamedTuple
 from uet_git.model.reasons import REASONS, Gravity
 from uet_git.model.records import Finding, TreeChange
 from uet_git.plumbing import hookhome

@@ -6,10 +6,11 @@ and remove are compared, without their context and their places, as `git range-d
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from uet_git.errors import ObjectTooLarge, UsageError
 from uet_git.model.entry import PRIORITIES, Entry
+from uet_git.model.named import NamedTuple
 from uet_git.model.records import GITLINK, REGULAR, Composed, FileChange, Oid, Patch
 from uet_git.model.settings import MB
 from uet_git.plumbing import refs, sidebyside

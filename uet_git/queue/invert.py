@@ -2,12 +2,12 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from uet_git.errors import MissingObject, UsageError
 from uet_git.model import commitobject, revert
 from uet_git.model.commitobject import CommitFacts
 from uet_git.model.entry import Entry
+from uet_git.model.named import NamedTuple
 from uet_git.model.reasons import REASONS
 from uet_git.model.records import Composed, Conflict, Finding, Oid, Patch
 from uet_git.model.revert import Undone

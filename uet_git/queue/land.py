@@ -8,7 +8,7 @@
 import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 from uet_git.errors import GitLocked, UetError
 from uet_git.host import files
@@ -17,6 +17,7 @@ from uet_git.ledger.ledger import Writer
 from uet_git.ledger.runs import Attempt
 from uet_git.model import display
 from uet_git.model.entry import Entry, Landing
+from uet_git.model.named import NamedTuple
 from uet_git.model.records import Oid, TreeChange
 from uet_git.plumbing.bringalong import BringAlong, Refused
 from uet_git.plumbing.refs import RefUpdate, entry_ref

@@ -6,10 +6,11 @@ foreign: it must be escaped before a terminal or a page.
 
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from uet_git.errors import ObjectTooLarge
 from uet_git.model import compose, mismatch
+from uet_git.model.named import NamedTuple
 from uet_git.model.reasons import REASONS
 from uet_git.model.records import Conflict, FileChange, Finding, Hunk, Oid, Patch
 from uet_git.model.settings import MB

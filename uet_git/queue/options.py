@@ -1,9 +1,10 @@
 """What a person or an agent may say beside a patch (DESIGN 4)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from uet_git.model.entry import Entry
+from uet_git.model.named import NamedTuple
 from uet_git.model.pattern import late
 from uet_git.model.records import Finding
 

@@ -2,9 +2,9 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from uet_git.model import mail as mails
+from uet_git.model.named import NamedTuple
 from uet_git.model.policy import Effective
 from uet_git.model.reasons import REASONS, Gravity
 from uet_git.model.records import Conflict, Finding, Mail, Patch

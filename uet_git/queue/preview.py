@@ -1,9 +1,9 @@
 """preview: what submit would make of patches, without recording anything (`--dry-run`)."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from uet_git.model.entry import Entry
+from uet_git.model.named import NamedTuple
 from uet_git.project import Project
 from uet_git.queue import submit
 from uet_git.queue.again import look_ahead

@@ -6,11 +6,12 @@ Which change, who handed it in, which run landed it, which gates on which tree, 
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from uet_git.errors import NotFound
 from uet_git.ledger.gates import GateRow
 from uet_git.model.entry import Entry, Event, Run
+from uet_git.model.named import NamedTuple
 from uet_git.plumbing import blame
 from uet_git.plumbing.blame import Lines
 from uet_git.project import Project

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from uet_git.host import files
 from uet_git.host.files import Flock
@@ -18,6 +18,7 @@ from uet_git.ledger import held as holding
 from uet_git.ledger.held import Held
 from uet_git.ledger.ledger import Ledger
 from uet_git.model.entry import Entry
+from uet_git.model.named import NamedTuple
 from uet_git.project import Project
 from uet_git.queue import quarantine_report as reports
 

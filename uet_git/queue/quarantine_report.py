@@ -3,12 +3,13 @@ read and that the entry can be rebuilt from (DESIGN 12).
 """
 
 import json
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from uet_git.ledger import documents
 from uet_git.ledger.ledger import Ledger
 from uet_git.model import history
 from uet_git.model.entry import Entry, StoredPatch
+from uet_git.model.named import NamedTuple
 from uet_git.model.reasons import REASONS, next_command
 from uet_git.model.slug import slug
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from uet_git.errors import UsageError
 from uet_git.host import files
@@ -18,6 +18,7 @@ from uet_git.ledger import replay as replaying
 from uet_git.ledger.ledger import HIGHEST_NUMBER, Ledger
 from uet_git.ledger.replay import Replay
 from uet_git.ledger.salvage import Salvage
+from uet_git.model.named import NamedTuple
 from uet_git.plumbing import refs
 from uet_git.project import Project
 from uet_git.queue import rebuild_commits

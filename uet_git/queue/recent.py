@@ -3,9 +3,9 @@
 from collections import deque
 from collections.abc import Iterator
 from itertools import islice
-from typing import NamedTuple
 
 from uet_git.model import oscillation
+from uet_git.model.named import NamedTuple
 from uet_git.model.oscillation import Turn
 from uet_git.model.records import Patch
 from uet_git.model.settings import Settings

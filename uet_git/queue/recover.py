@@ -5,12 +5,12 @@ What to do is a pure function of the open intents and where the branches are (DE
 
 import datetime as dt
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from uet_git.host import files, process
 from uet_git.ledger import connection
 from uet_git.ledger.ledger import Writer
 from uet_git.model.entry import Entry, Landing
+from uet_git.model.named import NamedTuple
 from uet_git.model.records import Oid, TreeChange
 from uet_git.plumbing import leftovers, refs
 from uet_git.plumbing.refs import ANY, RefUpdate

@@ -7,13 +7,14 @@ commits, and the anchored log, which holds titles and the details of findings (D
 import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from uet_git.errors import QueueBusy, UetError
 from uet_git.host import files, process
 from uet_git.ledger import copies, redaction
 from uet_git.ledger.redaction import Kept
 from uet_git.model.entry import Entry
+from uet_git.model.named import NamedTuple
 from uet_git.model.records import Oid
 from uet_git.plumbing import narrow, refs
 from uet_git.plumbing.refs import ANY, RefUpdate

@@ -8,7 +8,7 @@
 """
 
 import os
-from typing import Final, NamedTuple
+from typing import Final
 
 from uet_git.errors import (
     LedgerCorrupt,
@@ -20,6 +20,7 @@ from uet_git.errors import (
 )
 from uet_git.host import files
 from uet_git.model.entry import Entry
+from uet_git.model.named import NamedTuple
 from uet_git.project import Project
 from uet_git.queue import adopt, anchor, fsck, line, lock, person, quarantine, rebuild, recover
 from uet_git.queue.lock import QueueHeld

@@ -6,12 +6,13 @@ what was not handed in is still there. The user's work tree, index, stash and br
 
 import json
 import os
-from typing import Any, NamedTuple
+from typing import Any
 
 from uet_git.errors import UsageError
 from uet_git.host import files, process
 from uet_git.model import display
 from uet_git.model.entry import Entry
+from uet_git.model.named import NamedTuple
 from uet_git.plumbing.merging import Merging, Unmerged
 from uet_git.plumbing.removal import remove_tree
 from uet_git.project import Project

@@ -2,12 +2,12 @@
 first, through the safety rules and the gates (DESIGN 12). Never a reset."""
 
 from collections.abc import Callable, Collection, Sequence
-from typing import NamedTuple
 
 from uet_git.errors import UsageError
 from uet_git.host.files import Holder
 from uet_git.model import order
 from uet_git.model.entry import Entry
+from uet_git.model.named import NamedTuple
 from uet_git.model.records import Finding
 from uet_git.plumbing import inverse
 from uet_git.project import Project

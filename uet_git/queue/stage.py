@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from uet_git.model import mail, paths
 from uet_git.model.entry import Entry
+from uet_git.model.named import NamedTuple
 from uet_git.model.reasons import REASONS, Gravity
 from uet_git.model.records import Composed, Conflict, Finding, Oid, Patch
 from uet_git.model.settings import Settings

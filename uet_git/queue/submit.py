@@ -1,7 +1,7 @@
 """submit: takes patches in. Each is judged, recorded and queued or set aside, all in one transaction (DESIGN 4)."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from uet_git.errors import NotFound, UsageError
 from uet_git.ledger.entries import Entries, Move
@@ -9,6 +9,7 @@ from uet_git.ledger.ledger import Writer
 from uet_git.ledger.repairs import sha256
 from uet_git.model import message, order, series
 from uet_git.model.entry import Entry, Series, StoredPatch
+from uet_git.model.named import NamedTuple
 from uet_git.model.reasons import REASONS, Gravity
 from uet_git.model.records import Finding
 from uet_git.project import Project

@@ -1,11 +1,11 @@
 """tally: which votes for a change hold: those for this revision, diff, target and policy (DESIGN 12)."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from uet_git.model import approval
 from uet_git.model.approval import Pins
 from uet_git.model.entry import Approval, Entry
+from uet_git.model.named import NamedTuple
 from uet_git.model.policy import Policy
 from uet_git.model.records import Composed, Finding, Patch
 from uet_git.project import Project

@@ -1,11 +1,12 @@
 """threeway: finds the trees between which a patch was made, so that it can be merged into the tip (DESIGN 8, 12)."""
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 from uet_git.errors import UsageError
 from uet_git.model import apart
 from uet_git.model.entry import Entry
+from uet_git.model.named import NamedTuple
 from uet_git.model.records import REGULAR, Composed, Oid, Patch
 from uet_git.plumbing import fallback
 from uet_git.plumbing.assemble import assemble

@@ -7,7 +7,6 @@ end, `audit` before it looks, and a reading command if a hook left something.
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import NamedTuple
 
 from uet_git.errors import MissingObject, StaleMove, UetError
 from uet_git.host import process
@@ -16,6 +15,7 @@ from uet_git.ledger.ledger import Writer
 from uet_git.model import commitobject, journal
 from uet_git.model.commitobject import CommitFacts
 from uet_git.model.journal import Checked, Hit, Report, Rewritten
+from uet_git.model.named import NamedTuple
 from uet_git.model.records import Oid
 from uet_git.plumbing import refs
 from uet_git.project import WATCHING, Project

@@ -1,11 +1,12 @@
 """trace: finds the landed commit, and its entry, that changed lines which a patch expects (DESIGN 12)."""
 
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from uet_git.errors import ObjectTooLarge
 from uet_git.model import commitobject
 from uet_git.model.entry import Entry
+from uet_git.model.named import NamedTuple
 from uet_git.model.records import GITLINK, Oid
 from uet_git.model.settings import MB
 from uet_git.plumbing.view import View

@@ -4,13 +4,13 @@ The queue, and whatever else runs a gate, asks `withheld` before it does; `UET_T
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from uet_git.errors import ConfigError, DetachedHead, UsageError
 from uet_git.host import process, trust_store
 from uet_git.host.trust_store import Repository
 from uet_git.model import display
 from uet_git.model.entry import Entry
+from uet_git.model.named import NamedTuple
 from uet_git.model.records import Finding, Oid, Patch
 from uet_git.model.settings import Settings
 from uet_git.model.trust import lines, trust_hash

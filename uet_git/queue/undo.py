@@ -5,7 +5,7 @@ What was decided together is taken back together. The event that takes a decisio
 
 import json
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from uet_git.errors import QueueBusy, UsageError
 from uet_git.ledger.entries import Move
@@ -13,6 +13,7 @@ from uet_git.ledger.ledger import Writer
 from uet_git.model import history
 from uet_git.model.entry import Entry, Event
 from uet_git.model.history import Recorded
+from uet_git.model.named import NamedTuple
 from uet_git.project import Project
 from uet_git.queue import handmade, person, revive
 

@@ -1,9 +1,10 @@
 """validate: judges a patch by its strict parse, before the tip is even looked at (DESIGN 7)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from uet_git.model import globs, mail, patchfile, paths
+from uet_git.model.named import NamedTuple
 from uet_git.model.reasons import REASONS, Gravity, gravest
 from uet_git.model.records import Finding, Mail, Patch
 from uet_git.model.settings import Limits, Settings

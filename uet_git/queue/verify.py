@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from uet_git.errors import NotTrusted, RepositoryTampered
 from uet_git.gates import run as gate_run
 from uet_git.ledger.entries import Move
 from uet_git.ledger.runs import Attempt
 from uet_git.model.entry import Entry
+from uet_git.model.named import NamedTuple
 from uet_git.model.records import Finding, Gate, GateResult, Oid
 from uet_git.model.settings import Settings
 from uet_git.plumbing.refs import ANY, RefUpdate, entry_ref
