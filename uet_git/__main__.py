@@ -12,6 +12,9 @@ def main() -> int:
         sys.stdout.write(f"uet-git {__version__}\n")
         return 0
     gc.disable()  # loading modules makes no cycles that are worth a look; `run` sets it to what it needs
+    from uet_git.cli.loading import load_click
+
+    load_click()
     from uet_git.cli.main import run
 
     return run(sys.argv[1:])

@@ -1,7 +1,6 @@
 """Rebuilds a typed diff file by file: the file each header means, where its hunks stand, the strict diff of it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 from uet_git.model import repair_name
@@ -35,21 +34,23 @@ class Place(NamedTuple):
     named: int
 
 
-@dataclass(slots=True)
 class Rebuilt:
     """The strict diff; what was repaired, in words; whether any of it was needed to read or place the diff;
     per file its operation, path, and contents before and after."""
 
-    diff: bytes = b""
-    named: list[str] = field(default_factory=list)
-    needed: bool = False
-    places: list[Place] = field(default_factory=list)
-    results: list[tuple[str, bytes, bytes, bytes]] = field(default_factory=list)
+    __slots__ = ("diff", "named", "needed", "places", "results")
+
+    def __init__(self, named: list[str]) -> None:
+        self.diff = b""
+        self.named = named
+        self.needed = bool(named)
+        self.places: list[Place] = []
+        self.results: list[tuple[str, bytes, bytes, bytes]] = []
 
 
 def rebuild(typed: TypedDiff, base: Read, known: Known, work: Work) -> Rebuilt | Finding:
     """Puts every hunk of every file. Returns the first finding if one has no single place. Raises: OverBudget."""
-    done = Rebuilt(named=list(typed.repairs), needed=bool(typed.repairs))
+    done = Rebuilt(list(typed.repairs))
     if not typed.ended:
         done.named.append("the final line feed of the diff was lost")
         done.needed = True

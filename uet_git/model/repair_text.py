@@ -5,7 +5,6 @@ sign, and every departure from what git would read is named. `repair` looks for 
 """
 
 import re
-from dataclasses import dataclass, field
 from typing import Final
 
 from uet_git.model.named import NamedTuple
@@ -52,7 +51,6 @@ class Numbers(NamedTuple):
     new_count: int
 
 
-@dataclass(slots=True)
 class TypedHunk:
     """One hunk as typed. `line` is where its header stands (1-based), `header` the header, empty where it has none.
 
@@ -60,13 +58,16 @@ class TypedHunk:
     indexes of lines with a `\\ No newline` behind them. `last` is set if the input ends right behind the hunk.
     """
 
-    header: bytes
-    line: int
-    numbers: Numbers | None
-    standard: bool
-    lines: list[Typed] = field(default_factory=list)
-    unended: set[int] = field(default_factory=set)
-    last: bool = False
+    __slots__ = ("header", "last", "line", "lines", "numbers", "standard", "unended")
+
+    def __init__(self, header: bytes, line: int, numbers: Numbers | None, standard: bool) -> None:
+        self.header = header
+        self.line = line
+        self.numbers = numbers
+        self.standard = standard
+        self.lines: list[Typed] = []
+        self.unended: set[int] = set()
+        self.last = False
 
     @property
     def old_count(self) -> int:
@@ -77,13 +78,15 @@ class TypedHunk:
         return sum(line.sign != b"-" for line in self.lines)
 
 
-@dataclass(slots=True)
 class TypedFile:
     """One file's header lines (without line ends) and hunks; `line` is where the header begins (1-based)."""
 
-    header: list[bytes]
-    line: int
-    hunks: list[TypedHunk] = field(default_factory=list)
+    __slots__ = ("header", "hunks", "line")
+
+    def __init__(self, header: list[bytes], line: int) -> None:
+        self.header = header
+        self.line = line
+        self.hunks: list[TypedHunk] = []
 
     @property
     def is_git(self) -> bool:
