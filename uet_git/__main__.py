@@ -1,7 +1,9 @@
 """The `uet-git` command. `--version` answers before anything heavy is imported."""
 
 import gc
+import os
 import sys
+from typing import NoReturn
 
 
 def main() -> int:
@@ -20,5 +22,20 @@ def main() -> int:
     return run(sys.argv[1:])
 
 
+def command() -> NoReturn:
+    """Runs the command line and ends the process, without taking down what the system takes down faster."""
+    code = main()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):  # closed, or nobody reads: Python has its own way to say so
+        sys.exit(code)
+    if (threading := sys.modules.get("threading")) and threading.active_count() > 1:
+        sys.exit(code)
+    if atexit := sys.modules.get("atexit"):
+        atexit._run_exitfuncs()  # noqa: SLF001 - what ending would call first
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    command()
