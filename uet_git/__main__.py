@@ -28,10 +28,11 @@ def command() -> NoReturn:
     try:
         sys.stdout.flush()
         sys.stderr.flush()
-    except (OSError, ValueError, AttributeError):  # closed, or nobody reads: Python has its own way to say so
-        sys.exit(code)
-    if (threading := sys.modules.get("threading")) and threading.active_count() > 1:
-        sys.exit(code)
+        threads = sys.modules["threading"]
+        if any(not t.daemon for t in threads.enumerate() if t is not threads.main_thread()):
+            sys.exit(code)
+    except (OSError, ValueError, AttributeError, KeyError):
+        sys.exit(code)  # closed, or nobody reads: Python has its own way to say so
     if atexit := sys.modules.get("atexit"):
         atexit._run_exitfuncs()  # noqa: SLF001 - what ending would call first
     os._exit(code)

@@ -56,6 +56,10 @@ class Beside(Generic[T]):
         finally:
             self.close()
 
+    def answers(self) -> bool:
+        """Whether the result begins to be there."""
+        return bool(select.select([self._reading], [], [], 0)[0])
+
     def close(self) -> None:
         """Ends the process, if it still runs."""
         pid, self._pid = self._pid, -1
