@@ -183,3 +183,28 @@ def test_facts_of_a_bare_and_of_an_unborn_repository(tmp_path: Path) -> None:
     assert plumbing.facts(discover(str(make_repo(tmp_path / "b.git", bare=True))))["bare"] is True
     facts = plumbing.facts(discover(str(make_repo(tmp_path / "u", object_format="sha256"))))
     assert (facts["branches"], facts["dirty"]) == ([], False)
+
+
+@pytest.mark.parametrize(
+    "name", ["main", "a/b-c/D_1", "a.b", "unborn", "été", "a+b", "heads/x", "-x", None]
+)
+@pytest.mark.parametrize("linked", [False, True])
+def test_the_branch_is_what_git_says(name: str | None, linked: bool, tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "r", {"a": b"1\n"})
+    where = tmp_path / "linked" if linked else repo
+    if linked:
+        git(repo, "worktree", "add", "-q", "--detach", str(where))
+    if name is None:
+        git(where, "checkout", "-q", "--detach")
+    else:
+        git(where, "symbolic-ref", "HEAD", f"refs/heads/{name}")
+    found = discover(str(where))
+    said = None if name is None else os.fsdecode(git(where, "symbolic-ref", "HEAD")).strip()
+    assert plumbing.branch(found) == said == (name and f"refs/heads/{name}")
+
+
+def test_a_head_that_is_no_usual_file_is_left_to_git(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "r", {"a": b"1\n"})
+    (repo / ".git/HEAD").unlink()
+    (repo / ".git/HEAD").symlink_to("refs/heads/main")
+    assert plumbing.branch(discover(str(repo))) == "refs/heads/main"

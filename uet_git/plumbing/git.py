@@ -42,6 +42,7 @@ _QUIET = (
 )
 _IN_THE_WAY = late(r"Unable to create '(.+?)': File exists", re.DOTALL)
 _DISK_FULL = ("No space left on device", "Out of diskspace", "Disk quota exceeded")
+_PLAIN_HEAD = late(rb"ref: (refs/heads/[0-9A-Za-z_-]+(?:/[0-9A-Za-z_-]+)*)\n")
 _LAYOUT = late(
     rb"(?P<git_dir>.+)\n(?P<bare>true|false)\n(?P<common>.+)\n(?P<inside>true|false)\n"
     rb"(?P<format>sha\d+)\n(?:(?P<top>.+)\n)?",
@@ -230,10 +231,23 @@ def head(git: Git) -> Head:
 
 def branch(git: Git) -> str | None:
     """The full name of the branch that HEAD names, also while it is unborn; None if HEAD is detached."""
+    named = _named_plainly(git.git_dir)
+    if named is not None:
+        return named
     done = git.run("symbolic-ref", "-q", "HEAD", check=False)
     if done.code not in (0, 1):
         raise failure(("symbolic-ref",), done)
     return os.fsdecode(done.out.removesuffix(b"\n")) if done.code == 0 else None
+
+
+def _named_plainly(git_dir: str) -> str | None:
+    """What HEAD names if it is a usual file (gitrepository-layout) and a plain name; None: git has to be asked."""
+    try:
+        with open(os.path.join(git_dir, "HEAD"), "rb") as file:
+            found = _PLAIN_HEAD.fullmatch(file.read(300))
+    except OSError:
+        return None
+    return found[1].decode("ascii") if found else None
 
 
 def config(git: Git) -> dict[str, list[str]]:
