@@ -41,8 +41,13 @@ def test_what_a_person_dropped_is_held_in_every_other_form(repo: Path) -> None:
         found = entry(repo, number)
         assert (found["reason"], found["detail"]) == ("queue.dropped_before", "as change 1"), name
     commit_files(repo, {"a.txt": b"above\n" + LINES}, "moved")
-    data = mail("Moved", made(repo, files=("b.txt",)))
-    uet(repo, "apply", put(repo, "offset.patch", data), code=1)
+    for number, base in enumerate(
+        (LINES, b"above\n" + LINES), len(forms) + 2
+    ):  # stands by an offset, or moved along
+        data = mail(f"Moved {number}", diff("a.txt", base, base.replace(b"line 30\n", b"thirty\n")))
+        uet(repo, "apply", put(repo, "offset.patch", data), code=1)
+        found = entry(repo, number)
+        assert (found["reason"], found["detail"]) == ("queue.dropped_before", "as change 1")
     uet(repo, "retry", "2", code=2)
     uet(repo, "release", "2", *WHY)
     assert states(repo)["2"] == "queued"
