@@ -216,7 +216,7 @@ def test_a_fork_bomb_is_put_out(place: Place, tag: str) -> None:
     )
     ran = place.python(script)
     assert ran.ended.exceeded == "had more than 64 processes at once"
-    assert ran.took < 6
+    assert ran.took < 10  # its timeout
 
 
 def test_the_kernel_holds_each_process_to_its_limits(place: Place) -> None:
