@@ -11,12 +11,7 @@ import pytest
 from tests.builders import git, make_repo
 from tests.product import entries
 from uet_git.host import beside
-from uet_git.host.beside import Beside
-from uet_git.model import patchfile
 from uet_git.model.records import Finding
-from uet_git.model.settings import Limits
-from uet_git.plumbing.objects import Edit, Objects
-from uet_git.plumbing.packs import Packed
 from uet_git.plumbing.trees import Composer
 from uet_git.project import Project
 from uet_git.queue import compare, line, submit
@@ -65,9 +60,9 @@ def test_one_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
         os.waitpid(-1, os.WNOHANG)
 
 
-def _series(repo: Path, count: int, same: bytes = b"") -> bytes:
+def _series(repo: Path, count: int) -> bytes:
     for n in range(count):
-        (repo / f"f{n % 7}").write_bytes(b"text %d\n" % n * 40 + same)
+        (repo / f"f{n % 7}").write_bytes(b"text %d\n" % n * 40)
         git(repo, "add", "-A")
         git(repo, "commit", "-qm", f"number {n}")
     mails = git(repo, "format-patch", "--stdout", f"HEAD~{count}")
@@ -82,11 +77,9 @@ def _landed(repo: Path, mails: bytes) -> None:
         line.apply(project, lambda run: None, Listener())
 
 
-@pytest.mark.parametrize("early", [8, 80])
 def test_a_batch_that_does_not_hold_is_composed_and_compared_again(
-    early: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compare, "EARLY", early)
     repo = make_repo(tmp_path / "r", {"x": b"x"})
     mails = _series(repo, 70)
     real, here = Composer.landed_matches, os.getpid()
@@ -108,11 +101,7 @@ def test_a_batch_that_does_not_hold_is_composed_and_compared_again(
     assert not any(e["state"] == "committed" and e["title"] == "number 3" for e in found)
 
 
-@pytest.mark.parametrize("early", [8, 80])
-def test_a_long_series_is_compared_beside(
-    early: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(compare, "EARLY", early)
+def test_a_long_series_is_compared_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     repo = make_repo(tmp_path / "r", {"x": b"x"})
     mails = _series(repo, 70)
     here: list[int] = []
@@ -126,77 +115,4 @@ def test_a_long_series_is_compared_beside(
     _landed(repo, mails)
     assert not here
     assert [e["state"] for e in entries(repo)] == ["committed"] * 70
-    git(repo, "fsck", "--strict", "--full")
-
-
-def _noting(monkeypatch: pytest.MonkeyPatch, then: Any) -> list[list[Packed]]:
-    """Makes every part early; `then` is called there before a part is made ready. What came back is noted."""
-    monkeypatch.setattr(compare, "EARLY", 8)
-    monkeypatch.setattr(
-        Beside, "answers", lambda _: True
-    )  # as if the other core were done each time
-    packed, prepared = Objects.packed, Objects.prepared
-    came: list[list[Packed]] = []
-
-    def there(self: Objects, oids: Any) -> list[Packed]:
-        then()
-        return packed(self, oids)
-
-    def here(self: Objects, found: Any) -> None:
-        came.append(list(found))
-        prepared(self, came[-1])
-
-    monkeypatch.setattr(Objects, "packed", there)
-    monkeypatch.setattr(Objects, "prepared", here)
-    return came
-
-
-def test_what_the_other_process_made_ready_is_what_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    repo = make_repo(tmp_path / "r", {"x": b"x"})
-    mails = _series(repo, 70, b"".join(b"line %d\n" % n for n in range(300)))
-    came = _noting(monkeypatch, lambda: None)
-    _landed(repo, mails)
-    assert len(came) == 70 // 8
-    assert sum(map(len, came)) > 100
-    assert any(each.base for part in came for each in part)
-    assert [e["state"] for e in entries(repo)] == ["committed"] * 70
-    git(repo, "fsck", "--strict", "--full")
-
-
-@pytest.mark.parametrize("end", [lambda: os.kill(os.getpid(), signal.SIGKILL), lambda: 1 / 0])
-def test_a_process_that_dies_early_costs_time_only(
-    end: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    repo = make_repo(tmp_path / "r", {"x": b"x"})
-    mails = _series(repo, 70)
-    came = _noting(monkeypatch, end)
-    _landed(repo, mails)
-    assert not any(came)
-    assert [e["state"] for e in entries(repo)] == ["committed"] * 70
-    git(repo, "fsck", "--strict", "--full")
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
-
-
-def test_a_delta_whose_base_is_gone_is_made_afresh(tmp_path: Path) -> None:
-    """The first of two blobs is let go of after the second was made ready on it."""
-    repo = make_repo(tmp_path / "r", {"x": b"x"})
-    old = b"".join(b"line %d\n" % n for n in range(300))
-    new = old.replace(b"line 7\n", b"line seven\n")
-    diff = b"diff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -8,1 +8,1 @@\n-line 7\n+line seven\n"
-    with Project.open(str(repo)) as project:
-        objects = project.objects
-        first = objects.begin()
-        base = objects.put("blob", old)
-        objects.begin()
-        patch = patchfile.read(diff, Limits())
-        oid = objects.put("blob", new, Edit(base, patch.changes[0].hunks))
-        ready = objects.packed(objects.unprepared())
-        assert [each.base for each in ready] == [None, base]
-        objects.prepared(ready)
-        objects.discard(first)
-        objects.write()
-    assert git(repo, "cat-file", "blob", oid) == new
     git(repo, "fsck", "--strict", "--full")

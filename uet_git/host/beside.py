@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
-WORTH: Final = 1 << 17  # bytes; forking costs some milliseconds
+WORTH: Final = 1 << 18  # bytes; forking costs some milliseconds
 _ITEMS: Final = 32
 _PATIENCE: Final = 60.0  # seconds
 _CHUNK: Final = 1 << 20
@@ -55,10 +55,6 @@ class Beside(Generic[T]):
             return None
         finally:
             self.close()
-
-    def answers(self) -> bool:
-        """Whether the result begins to be there."""
-        return bool(select.select([self._reading], [], [], 0)[0])
 
     def close(self) -> None:
         """Ends the process, if it still runs."""

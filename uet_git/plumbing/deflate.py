@@ -55,13 +55,6 @@ class Deflater:
         self._asked.discard(key)
         self._done.pop(key, None)
 
-    def left(self) -> "Deflater":
-        """After a fork, in the new process: one with what is done; the thread, and what it holds, are the old one's."""
-        fresh = Deflater()
-        fresh._done = dict(self._done)
-        fresh._asked = set(fresh._done)
-        return fresh
-
     def close(self) -> None:
         """Ends the thread; what is still in line is dropped."""
         thread, self._thread = self._thread, None

@@ -70,7 +70,6 @@ class Objects:
         self._users: dict[str, int] = {}
         self._current = 0
         self.deflater = Deflater()
-        self._prepared: dict[str, packs.Packed | None] = {}  # None: somebody is at it
         self.pending_bytes = 0  # content of the objects that wait to be written
 
     def __enter__(self) -> Self:
@@ -91,11 +90,10 @@ class Objects:
             process.kill_group(child)
 
     def leave_child(self) -> None:
-        """After a fork, in the new process: the child that reads objects, and the thread, belong to the old one."""
+        """After a fork, in the new process: the child that reads objects belongs to the old one."""
         if self._child is not None:
             self._left.append(self._child)
         self._child = None
-        self.deflater = self.deflater.left()
 
     def forget(self) -> None:
         """Drops everything remembered about the repository; pending objects stay."""
@@ -283,24 +281,6 @@ class Objects:
         self._release(owned[mark[1] :])
         del owned[mark[1] :]
 
-    def unprepared(self) -> list[str]:
-        """The pending objects that nobody makes ready for the pack yet."""
-        return [oid for oid in self._pending if oid not in self._prepared]
-
-    def left_to(self, oids: Sequence[str]) -> None:
-        """Another process, forked already, makes these ready: nobody need deflate them here."""
-        self._prepared.update(dict.fromkeys(oids))
-        for oid in oids:
-            self.deflater.drop(oid)
-
-    def packed(self, oids: Sequence[str]) -> list[packs.Packed]:
-        """Pending objects ready for a pack."""
-        return [self._packed(oid, self._pending[oid]) for oid in oids]
-
-    def prepared(self, found: Iterable[packs.Packed]) -> None:
-        """Takes what `packed` gave in another process."""
-        self._prepared.update((each.oid, each) for each in found if each.oid in self._pending)
-
     def write(self) -> str | None:
         """Writes all pending objects as one durable pack and returns its name; None if nothing is pending.
 
@@ -319,14 +299,10 @@ class Objects:
         self.pending_bytes = 0
         self._candidates = {self._current: []}
         self._users.clear()
-        self._prepared.clear()
         return name
 
     def _packed(self, oid: str, new: Pending) -> packs.Packed:
         kind, data = new.kind, new.data
-        ready = self._prepared.get(oid)
-        if ready is not None and (ready.base is None or ready.base in self._pending):
-            return ready
         if kind == "tree":
             return packs.deflate(oid, kind, data)
         base = self._pending.get(new.edit.base) if new.edit is not None else None

@@ -1,6 +1,7 @@
 """walk: one pass over the line of one target: stage, verify, land, set aside (DESIGN 5, 10)."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from uet_git.errors import StaleMove, TipMoving
@@ -46,7 +47,6 @@ class Walk:
         self.stale = 0
         self.lost = 0
         self.committer: Committer | None = None
-        self.comparison: compare.Comparison | None = None
         self._look_at_tip()
 
     def walk(self, line: Sequence[Entry]) -> bool:
@@ -115,8 +115,6 @@ class Walk:
             return
         self.batch.append(candidate)
         self.waiting.done(entry)
-        if self.stager.defers:
-            self._comparison().ask_early(self.batch)
         full = (
             len(self.batch) >= self.settings.queue.batch
             or self.project.objects.pending_bytes > BATCH_BYTES
@@ -247,26 +245,11 @@ class Walk:
     def _land_once(self) -> Blocked | Lost | Doubted | None:
         batch, tree = self.batch, self.batch[-1].staged.composed.tree
         changes = difference.diff_trees(self.project.objects, self.tip.tree, tree)
-        comparison = self._comparison()
-        try:
-            comparison.ask(batch)
+        with closing(compare.Comparison(self.stager, batch)) as comparison:
             outcome = self.lander.land(self.tip, batch, self.pending, changes, comparison.holds)
-        finally:
-            self._end_comparison()
         if outcome is None:
             self._landed(batch)
         return outcome
-
-    def _comparison(self) -> compare.Comparison:
-        """That of the batch."""
-        if self.comparison is None:
-            self.comparison = compare.Comparison(self.stager, self.project.objects)
-        return self.comparison
-
-    def _end_comparison(self) -> None:
-        comparison, self.comparison = self.comparison, None
-        if comparison is not None:
-            comparison.close()
 
     def _moved_meanwhile(self) -> None:
         """Someone dropped or replaced an entry while it was worked on: the rest is looked at afresh."""
@@ -311,7 +294,6 @@ class Walk:
     def _give_back(self) -> list[Entry]:
         """Lets go of the batch; its entries are queued again, and nothing of them is pending."""
         batch, self.batch = self.batch, []
-        self._end_comparison()
         for candidate in reversed(batch):
             self.project.objects.discard(candidate.staged.mark)
         if self.verifier is not None:
