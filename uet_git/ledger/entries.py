@@ -45,9 +45,15 @@ class Move(NamedTuple):
     kind: str | None = None
 
 
+_HELD: Final = (*states.OPEN_ENTRY, "quarantined")
+IS_OPEN: Final = f"state IN ({', '.join(map(repr, _HELD))})"
+"""SQL: the condition of the index `entries_open`, which SQLite takes only where it reads these very words."""
+
+
 def _in_state(wanted: Sequence[str]) -> str:
     """The condition, with the states' names in it: a bound one hides from SQLite that an index holds the open ones."""
-    return f"state IN ({', '.join(repr(str(EntryState(name))) for name in wanted)})"
+    found = f"state IN ({', '.join(repr(str(EntryState(name))) for name in wanted)})"
+    return f"{IS_OPEN} AND {found}" if set(wanted) <= set(_HELD) else found
 
 
 def entry_of(row: Sequence[Any]) -> Entry:
@@ -137,9 +143,8 @@ class Entries:
 
     def counts(self) -> dict[str, int]:
         """Number of entries that are not over, by state; needs no walk over the finished ones."""
-        open_states = ", ".join(f"'{s}'" for s in (*states.OPEN_ENTRY, "quarantined"))
         rows = self._db.execute(
-            f"SELECT state, count(*) FROM entries WHERE state IN ({open_states}) GROUP BY state"
+            f"SELECT state, count(*) FROM entries WHERE {IS_OPEN} GROUP BY state"
         )
         return dict(rows.fetchall())
 

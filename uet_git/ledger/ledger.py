@@ -12,7 +12,7 @@ from uet_git.ledger import connection as _connection
 from uet_git.ledger import decisions, events, gates, handmade, landings, repairs, rollbacks
 from uet_git.ledger import witness as _witness
 from uet_git.ledger.connection import About
-from uet_git.ledger.entries import Entries, EntryWriter
+from uet_git.ledger.entries import IS_OPEN, Entries, EntryWriter
 from uet_git.ledger.events import Link
 from uet_git.ledger.runs import Runs, RunWriter
 from uet_git.model.entry import Event, Landing, StoredRepair
@@ -20,10 +20,7 @@ from uet_git.model.entry import Event, Landing, StoredRepair
 FILE_NAME: Final = "ledger.db"
 HIGHEST_NUMBER: Final = "highest_number"
 """What is known of numbers that were given away and have no row any more (a fact about the ledger itself)."""
-QUARANTINED: Final = (
-    "state IN ('created', 'validated', 'queued', 'applied', 'apply_failed', 'verified', 'quarantined')"
-    " AND state = 'quarantined'"
-)
+QUARANTINED: Final = f"{IS_OPEN} AND state = 'quarantined'"
 """SQL: spelled so that SQLite sees that the index `entries_open` has every such row."""
 _RECENT: Final = 20_000
 
