@@ -15,6 +15,7 @@ class Clock:
         self._last_ms = -1
         self._random = 0
         self._stamp = ("", -1)
+        self._second = ("", -1)
         self._head = (-1, "")
 
     def time_ns(self) -> int:
@@ -29,8 +30,11 @@ class Clock:
         """UTC, ISO 8601 with milliseconds: `2026-01-31T12:00:00.000Z`."""
         ms = self.time_ns() // 1_000_000
         if self._stamp[1] != ms:
-            text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(ms // 1000))
-            self._stamp = (f"{text}.{ms % 1000:03d}Z", ms)
+            second = ms // 1000
+            if self._second[1] != second:
+                text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+                self._second = (text, second)
+            self._stamp = (f"{self._second[0]}.{ms % 1000:03d}Z", ms)
         return self._stamp[0]
 
     def ulid(self) -> str:

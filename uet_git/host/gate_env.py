@@ -1,9 +1,10 @@
 """The environment of a gate: a short list of what passes, everything else and every secret stays out."""
 
 import os
-import shutil
 from collections.abc import Iterable, Mapping
 from typing import Final
+
+from uet_git.host import programs
 
 PASSED: Final = frozenset(
     {
@@ -56,7 +57,7 @@ def search_path(name: str, path: str) -> str | None:
     """The program that a name stands for on a PATH; a name with a slash only where it is absolute."""
     if os.path.dirname(name):
         return name if os.path.isabs(name) else None
-    return shutil.which(name, path=path)
+    return programs.which(name, path)
 
 
 def _own_path(path: str) -> str:

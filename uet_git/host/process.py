@@ -4,7 +4,6 @@ Nothing here knows what git is, except which of its variables must never leak in
 """
 
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -14,7 +13,7 @@ from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Final
 
 from uet_git.errors import GitMissing, IoFailed
-from uet_git.host import gitenv
+from uet_git.host import gitenv, programs
 from uet_git.host.family import Family, adopt_orphans, starting
 from uet_git.host.files import os_errors
 from uet_git.model.named import NamedTuple
@@ -92,7 +91,7 @@ def ancestor(name: str) -> int | None:
 
 def find_program(name: str) -> str | None:
     """The absolute path of a program on PATH, or None."""
-    found = shutil.which(name)
+    found = programs.which(name, os.environ.get("PATH", os.defpath))
     return os.path.abspath(found) if found else None
 
 

@@ -146,7 +146,7 @@ def _newest() -> int:
 
 def _connect(path: Path, mode: str, patience: float | None = None) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        f"{path.as_uri()}?mode={mode}",
+        f"{_uri(path)}?mode={mode}",
         uri=True,
         isolation_level=None,
         timeout=BUSY_SECONDS if patience is None else patience,
@@ -159,6 +159,14 @@ def _connect(path: Path, mode: str, patience: float | None = None) -> sqlite3.Co
         connection.execute("PRAGMA journal_mode=" + ("WAL" if _WAL_IS_SAFE else "TRUNCATE"))
         connection.execute("PRAGMA synchronous=" + ("FULL" if _WAL_IS_SAFE else "EXTRA"))
     return connection
+
+
+def _uri(path: Path) -> str:
+    """The path as SQLite's URI (sqlite.org/uri.html, 3.1); bytes that are no UTF-8 stay what they are."""
+    text = str(path.absolute())
+    for special in "%?#":
+        text = text.replace(special, f"%{ord(special):02x}")
+    return f"file://{text}"
 
 
 def writable(path: Path) -> sqlite3.Connection:

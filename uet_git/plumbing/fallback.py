@@ -7,7 +7,6 @@ What git makes passes the same check (landed.py) or does not land.
 
 import os
 import re
-import shutil
 import zlib
 from collections.abc import Iterator
 from typing import Final
@@ -87,6 +86,8 @@ def apply_with_git(
                 raise CorruptObject(oid)
         places = _placements(patch, done.err)
     finally:
+        import shutil
+
         shutil.rmtree(folder, ignore_errors=True)
     changes = tuple(diff_trees(objects, base_tree, tree))
     made = Composed(Oid(tree), changes, places, 0, RUNG)

@@ -7,7 +7,6 @@ that flock knows that neither we nor a child of ours lives any more, whatever pr
 import errno
 import fcntl
 import os
-import shutil
 import time
 
 from uet_git.plumbing.git import Git, locked
@@ -100,7 +99,8 @@ def copy_index(index: str, target: str) -> None:
     """Copies an index, time stamp kept: git tells "edited in the same second" by it. No index, no copy."""
     try:
         st = os.stat(index)
-        shutil.copyfile(index, target)
+        with open(index, "rb") as source, open(target, "wb") as copy:
+            copy.write(source.read())
     except FileNotFoundError:
         return
     os.utime(target, ns=(st.st_atime_ns, st.st_mtime_ns))

@@ -5,7 +5,6 @@ torn on the way to the new one; anything else is the user's, is left and named (
 """
 
 import os
-import shutil
 import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
@@ -114,6 +113,8 @@ class Pathwise:
                 os.rmdir(path)
             except OSError:
                 return False
+        import shutil
+
         shutil.move(os.path.join(self._drafts, os.fsdecode(change.path)), os.fsdecode(path))
         return True
 

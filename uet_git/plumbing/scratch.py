@@ -9,7 +9,6 @@ the repository's config names can run.
 import fcntl
 import itertools
 import os
-import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from types import TracebackType
@@ -117,6 +116,8 @@ class Scratch:
                 errors="surrogateescape",
             ) as file:
                 file.writelines(f"{path}\n" for path in dict.fromkeys(borrowed))
+            import shutil
+
             shutil.copyfile(self._index, os.path.join(folder, "index"))
         env = {**self._env, **_NOBODY, "GIT_OBJECT_DIRECTORY": objects}
         made = own.run(

@@ -176,10 +176,8 @@ class Intake:
     def _write(self) -> None:
         self.write.entries.add_patches(self.patches)
         self.write.entries.add(self.rows, self.run)
-        by_step = sorted(
-            self.moves, key=lambda m: m.frm != "created"
-        )  # like moves are one statement
-        self.write.entries.move(by_step, run=self.run)
+        self.moves.sort(key=lambda m: m.frm != "created")  # like moves are one statement
+        self.write.entries.move(self.moves, run=self.run)
         for entry_id, offer in self.offers:
             self.write.repairs.add(entry_id, offer.diff, offer.repairs, offer.places)
         for old in self.superseded:

@@ -1,0 +1,52 @@
+"""click is loaded with stand-ins for what it hardly needs: it works as with the real modules, and so does everybody else."""
+
+import json
+import subprocess
+import sys
+
+LEFT_OUT = ("inspect", "platform", "urllib.parse", "ipaddress", "dataclasses", "shutil", "lzma")
+
+
+def said(script: str) -> object:
+    """What a fresh Python prints, as JSON."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"import json, sys\n{script}"], capture_output=True, check=True
+    )
+    return json.loads(done.stdout)
+
+
+def test_what_no_command_needs_is_not_loaded() -> None:
+    script = (
+        "from uet_git.cli.loading import load_click\nload_click()\n"
+        "import uet_git.cli.main, uet_git.cli.intake, uet_git.queue.line\n"
+        f"print(json.dumps([m for m in {LEFT_OUT} if m in sys.modules]))"
+    )
+    assert said(script) == []
+
+
+def test_the_real_modules_come_when_they_are_asked_for() -> None:
+    script = (
+        "from uet_git.cli.loading import load_click\nload_click()\n"
+        "import click, pathlib, uuid, inspect, platform, urllib.parse\n"
+        "@click.command()\n@click.option('--x', help='''One.\n\n    Two.\n    ''')\n"
+        "def c(x):\n    '''First.\n\n    Second.'''\n"
+        "print(json.dumps([inspect.isfunction(c), platform.system(), urllib.parse.quote('ä'),\n"
+        "  pathlib.Path('/ä').as_uri(), click.core.inspect.isfunction(said := lambda: 0), c.params[0].help,\n"
+        "  c.get_help(click.Context(c)), uuid.uuid4().version]))"
+    )
+    found = said(script)
+    assert isinstance(found, list)
+    text = found.pop(6)
+    assert found == [False, "Linux" if sys.platform == "linux" else found[1], "%C3%A4",
+                     "file:///%C3%A4", True, "One.\n\nTwo.", 4]  # fmt: skip
+    assert "First." in text
+    assert "Second." in text
+
+
+def test_where_they_are_loaded_already_they_stay() -> None:
+    script = (
+        "import inspect, platform\nfrom uet_git.cli.loading import load_click\nload_click()\nimport click\n"
+        "print(json.dumps([sys.modules['inspect'] is inspect, click.core.inspect is inspect,\n"
+        "  sys.modules['platform'] is platform]))"
+    )
+    assert said(script) == [True, True, True]
