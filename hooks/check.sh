@@ -38,8 +38,16 @@ hit() {
   printf 'hit %s %s %s %s %s\n' "$PPID" "$tree" "$on" "$config" "$gitdir" >>"$there/journal" && exit 0
 }
 # The tree of the index, by way of a file: a command substitution forks this shell, which costs more than git does.
+# What another process of the same number wrote (of another container, say) is not taken for ours.
+nl='
+'
 written() {
-  git write-tree >>"$mine" && while read -r line; do tree=$line; done <"$mine" && [ -z "$line" ]
+  all=
+  { printf '%s\n' "$gitdir" && git write-tree; } >"$mine.tree" || return
+  while IFS= read -r line; do
+    all=$all$line$nl tree=$line
+  done <"$mine.tree"
+  [ "$all" = "$gitdir$nl$tree$nl" ]
 }
 tree= head= epoch= mine=$there/running/$PPID
 if [ -d "$there/running" ]; then

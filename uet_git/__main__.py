@@ -31,8 +31,10 @@ def command() -> NoReturn:
         threads = sys.modules["threading"]
         if any(not t.daemon for t in threads.enumerate() if t is not threads.main_thread()):
             sys.exit(code)
-    except (OSError, ValueError, AttributeError, KeyError):
-        sys.exit(code)  # closed, or nobody reads: Python has its own way to say so
+    except OSError:
+        os._exit(120)  # as Python ends where its last output cannot be written
+    except (ValueError, AttributeError, KeyError):
+        sys.exit(code)
     if atexit := sys.modules.get("atexit"):
         atexit._run_exitfuncs()  # noqa: SLF001 - what ending would call first
     os._exit(code)

@@ -364,6 +364,12 @@ class Project:
         """The id of a commit's `uet.toml`, None without one. Raises: ConfigError."""
         return None if tip is None else self.config_blob_in(self.tree_of(tip))
 
+    @property
+    def config_path(self) -> str:
+        """Where `uet.toml` is, as one types it here."""
+        top = self.git.top
+        return CONFIG_FILE if top is None else os.path.relpath(os.path.join(top, CONFIG_FILE))
+
     def config_blob_in(self, tree: Oid) -> Oid | None:
         """The id of a tree's `uet.toml`, None without one. Raises: ConfigError."""
         entry = self.objects.tree(tree).get(CONFIG_FILE.encode())
@@ -373,7 +379,7 @@ class Project:
             # Read as "no gates", a link here would let everything through (P6).
             raise ConfigError(
                 f"{CONFIG_FILE} on the branch is not a regular file",
-                next=("git", "log", CONFIG_FILE),
+                next=("git", "log", "--", self.config_path),
             )
         return Oid(entry[1])
 

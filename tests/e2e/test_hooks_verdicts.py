@@ -3,6 +3,7 @@
 import fcntl
 import os
 import re
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -113,6 +114,55 @@ def test_a_marker_is_found_again(name: str, tmp_path: Path) -> None:
     assert hits(repo) == 1
     assert kind(repo) == "hook"
     sound(repo)
+
+
+SLOW_GIT = """#!/bin/sh
+[ "$1" = write-tree ] || exec {real} "$@"
+said=$({real} "$@") || exit
+{before}
+echo "$said"
+{after}
+"""
+
+
+def slow_git(folder: Path, before: str = "", after: str = "") -> dict[str, str]:
+    """An environment whose git does something before, or right after, it says the tree of the index."""
+    made = folder / "core"  # git puts the folder of its own commands in front of PATH for hooks
+    shutil.copytree(git(folder, "--exec-path").decode().strip(), made, symlinks=True)
+    (made / "git").unlink()
+    (made / "git").write_text(SLOW_GIT.format(real=shutil.which("git"), before=before, after=after))
+    (made / "git").chmod(0o755)
+    return {"GIT_EXEC_PATH": str(made)}
+
+
+def test_what_is_staged_once_the_tree_was_asked_for_refuses(tmp_path: Path) -> None:
+    repo, flag = tmp_path / "repo", tmp_path / "flag"
+    evil = f"echo bad >a; {shutil.which('git')} add a; sleep 0.05"
+    env = slow_git(tmp_path, before=f"[ ! -e {flag} ] || {{ rm {flag}; {evil}; }}")
+    hooked(repo, {"a": b"one\n", "uet.toml": gate("! grep -q bad a")})
+    for content in ("two", "three"):  # the second takes the short way
+        assert commit(repo, content, **env).code == 0
+    flag.touch()
+    did = commit(repo, "four", **env)
+    assert not flag.exists()
+    assert did.code == 1, did
+    assert b"bad" not in git(repo, "show", "HEAD:a")
+
+
+def test_what_another_process_of_the_same_number_wrote_is_not_taken(tmp_path: Path) -> None:
+    """The passed tree of another work tree stands in the file between asking and reading."""
+    repo, flag = tmp_path / "repo", tmp_path / "flag"
+    swap = f'printf "%s\\n%s\\n" /another/.git "$(cat {flag})" | tee {repo}/.git/uet/hooks/running/*.tree'
+    env = slow_git(tmp_path, after=f"[ ! -e {flag} ] || {{ {swap} >/dev/null; rm {flag}; }}")
+    hooked(repo, {"a": b"one\n", "uet.toml": gate("! grep -q bad a")})
+    assert commit(repo, "two", **env).code == 0
+    passed = git(repo, "rev-parse", "HEAD^{tree}")
+    git(repo, "reset", "-q", "--soft", "HEAD^")
+    flag.write_bytes(passed)
+    did = commit(repo, "bad", **env)
+    assert not flag.exists()
+    assert did.code == 1, did
+    assert hits(repo) == 0
 
 
 def test_declared_variables_are_part_of_the_question(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from tests.builders import commit_files, git, make_repo
+from tests.e2e.proposals import type_it
+from tests.product import uet as product
 from uet_git.cli import main
 from uet_git.cli.setup import init
 from uet_git.host import contracts
@@ -83,6 +85,14 @@ class TestInit:
         assert "next: git add uet.toml" in out
         assert 'preset = "standard"' in (repo / "uet.toml").read_text()
         assert states(uet, "uet.toml") == ["note", "note"]
+
+    def test_what_it_proposes_can_be_typed_in_a_subfolder(self, repo: Path) -> None:
+        (repo / "sub").mkdir()
+        proposed = product(repo / "sub", "init", "--json").document["next"]
+        assert proposed[0] == ["git", "add", "../uet.toml"]
+        for argv in proposed:
+            type_it(argv, repo / "sub")
+        assert git(repo, "status", "--porcelain") == b""
 
     def test_the_second_time_changes_nothing(self, repo: Path, uet: Run) -> None:
         """Idempotent: every file and ref is as before."""

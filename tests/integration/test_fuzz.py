@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -264,10 +264,20 @@ def test_a_seeded_slice(memory: Path) -> None:
 
 
 def test_it_can_fail(memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A parser that passes over what is left behind a hunk, as git does, differs from the list at once."""
-    monkeypatch.setattr(patchfile, "_check_paths", lambda changes: changes.reverse())
+    """With the list as it is, a parser that loses a file is seen; and so is one that refuses what the list does not name."""
     world = make_world(memory, range(500_000, 500_040))
-    monkeypatch.setitem(globals(), "STRICTER", {})
+    assert check(world, random.Random(1), 3, Counter()) == []
+    real = patchfile.read
+
+    def loses_one(*args: Any, **kwargs: Any) -> Patch:
+        patch = real(*args, **kwargs)
+        return patch._replace(changes=patch.changes[:-1]) if len(patch.changes) > 1 else patch
+
+    with monkeypatch.context() as patched:
+        patched.setattr(patchfile, "read", loses_one)
+        assert check(world, random.Random(1), 3, Counter()) != []
+    monkeypatch.delitem(STRICTER, "parse.truncated")
+    monkeypatch.delitem(STRICTER, "parse.hunk_body")
     assert check(world, random.Random(1), 3, Counter()) != []
 
 

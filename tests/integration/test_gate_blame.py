@@ -1,6 +1,7 @@
 """Whom a red gate blames: the patch only if the target passes it; a gate that could not run, or a red target, sets no
 patch aside; what fails and then passes is flaky (DESIGN 5, 9)."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +226,47 @@ def test_a_gate_that_changes_the_repository_stops_the_queue(repo: Path, what: st
     assert attempts(repo, 1) == [("g", "error")]
     assert paused(repo) == ["gate.tampered"]
     assert git(repo, "for-each-ref", "refs/uet/entries") == b""
+
+
+ROW = (
+    "import sqlite3; db = sqlite3.connect('{git}/uet/ledger.db', isolation_level=None);"
+    ' kept = db.execute(\'SELECT name, sql FROM sqlite_master WHERE type = "trigger" AND tbl_name = "entries"\').fetchall();'
+    " [db.execute('DROP TRIGGER ' + n) for n, _ in kept];"
+    " db.execute('UPDATE entries SET state = \"verified\"'); [db.execute(s) for _, s in kept]"
+)
+
+
+@pytest.mark.parametrize("script", [TAMPERINGS["ledger"], "rm {git}/uet/ledger.db", "python"])
+def test_a_gate_that_changes_the_ledger_stops_the_queue(repo: Path, script: str) -> None:
+    """The gate is named, nothing lands, and what is left of the ledger has the queue stand still."""
+    if script == "python":
+        (repo.parent / "row.py").write_text(ROW.format(git=repo / ".git"))
+        script = f"{sys.executable} {repo.parent}/row.py"
+    gates(
+        repo, f"[gates.g]\nshell = '''{script.format(git=repo / '.git')}'''\n", "sandbox = 'none'"
+    )
+    before = git(repo, "rev-parse", "HEAD")
+    ran = uet(repo, "apply", change(repo, "A"), code=3)
+    assert b"while g ran: " in ran.err
+    assert b"bug" not in ran.err
+    assert git(repo, "rev-parse", "HEAD") == before
+    again = uet(repo, "apply", code=None)
+    assert again.code in (1, 3), again.said
+    assert git(repo, "rev-parse", "HEAD") == before
+    uet(repo, "fsck", code=1 if "row.py" in script else None)
+
+
+def test_other_refs_that_change_while_a_gate_runs_are_noted(repo: Path) -> None:
+    """Anybody may have moved them: the change lands, and the ledger has a line."""
+    script = f"git --git-dir={repo / '.git'} branch evil HEAD"
+    gates(repo, f"[gates.g]\nshell = '''{script}'''\n", "sandbox = 'none'")
+    uet(repo, "apply", change(repo, "A"))
+    assert states(repo) == {"1": "committed"}
+    (note,) = [
+        e["payload"] for e in uet(repo, "log", "1", "--json").document if e["kind"] == "note"
+    ]
+    assert note == {"while_gates_ran": ["g"], "changed": ["refs/heads/evil was made"]}
+    uet(repo, "fsck")
 
 
 def test_a_pass_is_not_used_where_the_repository_was_changed(repo: Path) -> None:

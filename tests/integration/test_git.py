@@ -203,6 +203,23 @@ def test_the_branch_is_what_git_says(name: str | None, linked: bool, tmp_path: P
     assert plumbing.branch(found) == said == (name and f"refs/heads/{name}")
 
 
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("how", ["ref", "link"])
+def test_a_branch_that_stands_for_another_is_that_one(
+    how: str, packed: bool, tmp_path: Path
+) -> None:
+    repo = make_repo(tmp_path / "r", {"a": b"1\n"})
+    if packed:
+        git(repo, "pack-refs", "--all")
+    if how == "ref":
+        git(repo, "symbolic-ref", "refs/heads/master", "refs/heads/main")
+    else:
+        (repo / ".git/refs/heads/master").symlink_to("main")
+    git(repo, "symbolic-ref", "HEAD", "refs/heads/master")
+    found = discover(str(repo))
+    assert plumbing.branch(found) == plumbing.head(found).branch
+
+
 def test_a_head_that_is_no_usual_file_is_left_to_git(tmp_path: Path) -> None:
     repo = make_repo(tmp_path / "r", {"a": b"1\n"})
     (repo / ".git/HEAD").unlink()

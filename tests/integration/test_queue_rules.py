@@ -504,7 +504,11 @@ def test_a_target_behind_its_upstream_waits(repo: Path, tmp_path: Path) -> None:
     (waiting,) = uet(clone, "apply", "--json", code=1).document
     assert (waiting["state"], waiting["reason"]) == ("queued", "queue.behind_upstream")
     assert subjects(clone) == ["base"]
-    git(clone, "pull", "-q", "--ff-only")
+    git(clone, "checkout", "-q", "-b", "other")
+    (waiting,) = uet(clone, "apply", "--json", "--onto", "main", code=1).document
+    assert waiting["next"] == [["git", "fetch", "origin", "refs/heads/main:refs/heads/main"]]
+    git(clone, *waiting["next"][0][1:])
+    git(clone, "checkout", "-q", "main")
     uet(clone, "apply")
     assert subjects(clone) == ["base", "upstream went on", "A"]
 

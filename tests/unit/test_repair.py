@@ -346,6 +346,9 @@ def test_a_diff_that_may_have_been_cut_says_so() -> None:
     found = offer(HEAD + b"@@ -4,9 +4,9 @@\n" + BODY)
     assert "cut off" in said(found)
     assert "cut off" not in said(offer(HEAD + b"@@ -4,9 +4,3 @@\n" + BODY))
+    new = b"--- /dev/null\n+++ b/new.txt\n@@ -0,0 +1,9 @@\n+one\n+two\n"
+    assert "cut off" in said(offer(new))
+    assert "cut off" not in said(offer(new.replace(b"+1,9", b"+1,1")))
 
 
 HOSTILE: dict[str, Callable[[], tuple[bytes, bytes]]] = {

@@ -169,7 +169,8 @@ def _rules(project: Project, name: str, shown: str) -> Iterator[Check]:
 
 def _judging(project: Project, settings: Settings, tree: str, shown: str) -> Iterator[Check]:
     if not settings.source:
-        next_ = ("uet-git", "init") if _here(project) is None else ("git", "add", CONFIG_FILE)
+        add = ("git", "add", project.config_path)
+        next_ = ("uet-git", "init") if _here(project) is None else add
         yield note(CONFIG_FILE, f"{shown} has none: patches land without gates", next_)
         return
     names = ", ".join(g.name for g in settings.gates) or "none"

@@ -147,6 +147,9 @@ def run(argv: list[str]) -> int:
         failure(out, error.code, error.message, error.next)
         return error.exit_code
     except Exception as exc:  # noqa: BLE001 - the boundary: a bug is one line and a report, never a traceback
+        if (broken := _of_ledger(exc)) is not None:
+            failure(out, broken.code, broken.message, broken.next)
+            return broken.exit_code
         where = _report(exc)
         failure(
             out,
@@ -182,6 +185,13 @@ def _from_system(exc: OSError) -> UetError:
         return exc
     found = translated(exc, str(exc.filename or "working"))
     return found if isinstance(found, DiskFull | IoFailed) else IoFailed(str(exc))
+
+
+def _of_ledger(exc: Exception) -> UetError | None:
+    """What a statement met in a ledger that was damaged while it was open."""
+    from uet_git.ledger import connection
+
+    return connection.ours(exc)
 
 
 def _report(exc: BaseException) -> str:

@@ -59,7 +59,7 @@ def init(
         touched += [config, *trusted]
         hooked, said = _hooks(project, skip=no_hooks, force=force, dry_run=dry_run)
         touched += hooked
-        next_ = _next(config)
+        next_ = _next(config, project.config_path)
         document = {
             **{"v": 1, "dry_run": dry_run, "branch": target, "hooks": said},
             "ledger": project.ledger.ledger_id if project.has_ledger() else None,
@@ -236,11 +236,11 @@ def _read(top: str, name: str) -> bytes | None:
         return None
 
 
-def _next(config: Touched) -> list[list[str]]:
+def _next(config: Touched, path: str) -> list[list[str]]:
     if config.did == "made":
         return [
-            ["git", "add", CONFIG_FILE],
-            ["git", "commit", "-m", "Say what a patch must pass", CONFIG_FILE],
+            ["git", "add", path],
+            ["git", "commit", "-m", "Say what a patch must pass", path],
         ]
     return [["uet-git", "doctor"], ["uet-git", "submit", "--help"]]
 

@@ -149,6 +149,10 @@ class Viewer:
             from uet_git.queue import trust
 
             return list(trust.next_command(self.project, entry.target))
+        if code == "queue.behind_upstream":
+            from uet_git.queue import standstill
+
+            return list(standstill.catch_up(self.project, entry.target))
         return next_command(code, entry.number)
 
     def _release(self, entry: Entry) -> list[list[str]]:

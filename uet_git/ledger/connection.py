@@ -239,6 +239,12 @@ def translated(path: Path | None = None) -> Iterator[None]:
         raise _translate_os(exc, path) from exc
 
 
+def ours(exc: BaseException) -> UetError | None:
+    """The error of ours that an error of SQLite is, wherever it was raised; None for any other."""
+    found = _translate(exc, None) if isinstance(exc, sqlite3.Error) else None
+    return found if isinstance(found, UetError) else None
+
+
 def _translate(exc: sqlite3.Error, path: Path | None) -> Exception:
     name = getattr(exc, "sqlite_errorname", "") or ""
     where = f"{path}: {exc}" if path else str(exc)
@@ -250,6 +256,8 @@ def _translate(exc: sqlite3.Error, path: Path | None) -> Exception:
         return LedgerCorrupt(where)
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return LedgerBusy(where)
+    if name == "SQLITE_ERROR" and str(exc).startswith(("no such table", "no such column")):
+        return LedgerCorrupt(where)
     if name.startswith("SQLITE_IOERR"):
         return DiskFull(where) if _disk_is_full(path) else LedgerReadOnly(where)
     return exc

@@ -10,7 +10,7 @@ from uet_git.model.pattern import late
 from uet_git.model.records import Finding, Hunk
 from uet_git.model.repair_name import Meant
 from uet_git.model.repair_place import Put, Text, put
-from uet_git.model.repair_text import MARKER, Typed, TypedDiff, TypedFile, TypedHunk
+from uet_git.model.repair_text import MARKER, Numbers, Typed, TypedDiff, TypedFile, TypedHunk
 from uet_git.model.settings import MB
 from uet_git.model.work import Work
 
@@ -198,11 +198,8 @@ class _File:
         elif (hunk.numbers.old_count, hunk.numbers.new_count) != (found.old_count, found.new_count):
             said = f"{hunk.numbers.old_count} old and {hunk.numbers.new_count} new"
             words = f"{where} says {said} lines, it has {found.old_count} and {found.new_count}"
-            both = (
-                hunk.numbers.old_count > found.old_count
-                and hunk.numbers.new_count > found.new_count
-            )
-            self.note(f"{words}; the diff may have been cut off" if hunk.last and both else words)
+            cut = hunk.last and _promises_more(hunk.numbers, found)
+            self.note(f"{words}; the diff may have been cut off" if cut else words)
         if "blank" in found.kinds:
             self.note(f"{where} has context lines that lost their leading blank")
         if "marker" in found.kinds:
@@ -328,3 +325,9 @@ class _Writer:
             if is_open and last is not None:
                 found.add(last)
         return found
+
+
+def _promises_more(said: Numbers, found: Put) -> bool:
+    """Whether a header names more lines than there are on each side, an empty side apart."""
+    sides = ((said.old_count, found.old_count), (said.new_count, found.new_count))
+    return all(s > f or s == f == 0 for s, f in sides) and any(s > f for s, f in sides)

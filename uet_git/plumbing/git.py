@@ -231,7 +231,7 @@ def head(git: Git) -> Head:
 
 def branch(git: Git) -> str | None:
     """The full name of the branch that HEAD names, also while it is unborn; None if HEAD is detached."""
-    named = _named_plainly(git.git_dir)
+    named = _named_plainly(git)
     if named is not None:
         return named
     done = git.run("symbolic-ref", "-q", "HEAD", check=False)
@@ -240,14 +240,29 @@ def branch(git: Git) -> str | None:
     return os.fsdecode(done.out.removesuffix(b"\n")) if done.code == 0 else None
 
 
-def _named_plainly(git_dir: str) -> str | None:
-    """What HEAD names if it is a usual file (gitrepository-layout) and a plain name; None: git has to be asked."""
+def _named_plainly(git: Git) -> str | None:
+    """What HEAD names if it is a usual file (gitrepository-layout), and a plain name that stands for no other.
+
+    None: git has to be asked.
+    """
     try:
-        with open(os.path.join(git_dir, "HEAD"), "rb") as file:
+        with open(os.path.join(git.git_dir, "HEAD"), "rb") as file:
             found = _PLAIN_HEAD.fullmatch(file.read(300))
     except OSError:
         return None
-    return found[1].decode("ascii") if found else None
+    name = "" if found is None else found[1].decode("ascii")
+    return name if name and not _may_be_symbolic(os.path.join(git.common_dir, name)) else None
+
+
+def _may_be_symbolic(path: str) -> bool:
+    """Whether a ref's file names another ref; one that is packed, or not there, does not."""
+    try:
+        with open(path, "rb") as file:
+            return os.path.islink(path) or file.read(4) == b"ref:"
+    except FileNotFoundError:
+        return os.path.islink(path)
+    except OSError:
+        return True
 
 
 def config(git: Git) -> dict[str, list[str]]:

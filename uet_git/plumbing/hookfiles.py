@@ -93,14 +93,14 @@ def _below(path: str, base: str) -> bool:
     return path == base or path.startswith(base.rstrip("/") + "/")
 
 
-def check(where: Place, *, force: bool = False) -> None:
+def check(where: Place, git: Git, *, force: bool = False) -> None:
     """Refuses a folder whose hooks run in other repositories too. Raises: UsageError."""
     if where.configured is None or where.ours or force:
         return
     how = f"core.hooksPath is {where.configured} ({where.scope})"
     raise UsageError(
         f"{how}: hooks there would run in other repositories too",
-        next=("git", "config", "core.hooksPath", ".git/hooks"),
+        next=("git", "config", "core.hooksPath", os.path.join(git.common_dir, "hooks")),
     )
 
 

@@ -5,8 +5,8 @@ None is evidence but the journal's lines of what was judged.
 epoch      a word in the name of every marker: a new one makes all of them void
 ok/        markers `<tree>-<config blob>-<epoch>`: a tree that passed. The file holds the tree that it was judged on and
            what else the verdict stands on (host/hook_facts.py); its time is when the tree began to be judged
-running/   a file for each git process whose pre-commit was entered, named by its pid: boot id, git directory;
-           sh adds the tree of the index, for itself
+running/   a file for each git process whose pre-commit was entered, named by its pid: boot id, git directory; its time
+           is when it was entered. `<pid>.tree` is a note of sh to itself, and may be removed at any time
 landing    the pid of who is moving a branch right now
 journal    a line for each thing that a hook saw; what the shortcut judged is synced, and becomes an entry
 plans/     what the shortcut stands on (host/hookplan.py), by configuration and epoch

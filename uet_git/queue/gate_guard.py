@@ -1,6 +1,8 @@
 """gate_guard: notices what a gate did to the repository or the ledger instead of to its tree (DESIGN 9)."""
 
 import os
+from collections.abc import Sequence
+from typing import Final
 
 from uet_git.host.sandbox import Tier
 from uet_git.ledger.witness import Witness
@@ -8,20 +10,36 @@ from uet_git.plumbing import fingerprint
 from uet_git.plumbing.untouched import Before
 from uet_git.project import Project
 
+_NOTED: Final = 20  # changes that a note names
+
 
 class Guard:
     """The repository as it was before the gates of one tree ran."""
 
     def __init__(self, project: Project, target: str, tier: Tier) -> None:
         self._project, self._target, self._tier = project, target, tier
-        self._before = self._look()
+        self._before = self._after = self._look()
         self._witness = project.ledger.witness()
 
     def differences(self) -> list[str]:
         """What was changed since that nobody changes by the way, in words; empty is good."""
         confined = self._tier is Tier.BUBBLEWRAP
-        found = fingerprint.differences(self._before, self._look(), confined=confined)
+        self._after = self._look()
+        found = fingerprint.differences(self._before, self._after, confined=confined)
         return found + self._project.ledger.lost_since(self._witness)
+
+    def note(self, gates: Sequence[str], run: str | None, entry: str | None) -> None:
+        """Keeps what else was other at the last look, other refs and HEADs, where these gates may have done it.
+
+        Anybody may have: it is nothing to stop for, but worth a line. Raises: what writing to the ledger raises.
+        """
+        if self._tier is Tier.BUBBLEWRAP:
+            return
+        found = fingerprint.notes(self._before, self._after)
+        if found:
+            about = {"while_gates_ran": list(gates), "changed": found[:_NOTED]}
+            with self._project.ledger.write() as write:
+                write.note("note", about, run=run, entry=entry)
 
     def _look(self) -> fingerprint.Snapshot:
         return fingerprint.take(self._project.git, self._target, str(self._project.ledger_path))

@@ -150,6 +150,8 @@ class _Judging:
                     if not finished:
                         self._owner.listener.tick()
             self._record()
+            if self._guard is not None:
+                self._guard.note([g.name for g in self._gates], self._owner.run_id, self._entry)
             if self._ran:
                 self._owner.slots.trim()
         except BaseException:

@@ -24,7 +24,7 @@ def install(
 ) -> list[Changed]:
     """Installs shims, and has the ledger made if there is none. Raises: UsageError, DiskFull, IoFailed."""
     where = hookfiles.place(project.git)
-    hookfiles.check(where, force=force)
+    hookfiles.check(where, project.git, force=force)
     if dry_run:
         return hookfiles.install(project.git, where, names, dry_run=True)
     project.ensure_ledger()

@@ -37,6 +37,18 @@ def behind_upstream(project: Project, target: str, tip: Oid | None) -> tuple[str
     return "queue.behind_upstream", f"{_short(target)} lacks {commits} of {_short(upstream)}"
 
 
+def catch_up(project: Project, target: str) -> tuple[str, ...]:
+    """The command that brings a target to its upstream, typed where we are; it never makes a merge."""
+    here = project.git.top
+    for worktree in project.worktrees.holding(target):
+        where = () if worktree.path == here else ("-C", worktree.path)
+        return ("git", *where, "pull", "--ff-only")
+    name = target.removeprefix("refs/heads/")
+    remote = project.config_value(f"branch.{name}.remote") or "."
+    merge = project.config_value(f"branch.{name}.merge") or target
+    return ("git", "fetch", remote, f"{merge}:{target}")
+
+
 def upstream_of(project: Project, target: str) -> str | None:
     """The ref that a branch follows, None if it follows none."""
     name = target.removeprefix("refs/heads/")

@@ -5,7 +5,7 @@ from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from uet_git.errors import NotTrusted, RepositoryTampered
+from uet_git.errors import NotTrusted, RepositoryTampered, UetError
 from uet_git.gates import run as gate_run
 from uet_git.ledger.entries import Move
 from uet_git.ledger.runs import Attempt
@@ -196,10 +196,13 @@ class Verifier:
         attempt = Attempt(
             entry.entry_id, "verify", "failed", finding.code, started, project.clock.now()
         )
+        tampered = finding.code == RepositoryTampered.code
+        if tampered:
+            self._pause_at_once(candidate, finding)
         with project.ledger.write() as write:
             if stopped.then is not Then.ASIDE:
                 land.requeue(write, [(entry, "applied")], finding.code, self.run)
-            if stopped.then is Then.PAUSE:
+            if stopped.then is Then.PAUSE and not tampered:
                 write.landings.pause(entry.target, finding.code, finding.detail, project.actor)
             if stopped.then is Then.ASIDE:
                 columns = {"attempts": entry.attempts + 1, "tree": candidate.staged.composed.tree}
@@ -210,6 +213,29 @@ class Verifier:
                 write.runs.count(self.run, {"patches_set_aside": 1})
             write.runs.add_steps(self.run, [attempt])
         self._unpin([candidate])
+
+    def _pause_at_once(self, candidate: "Candidate", finding: Finding) -> None:
+        """Stops the queue before anything else is written: the gate may have changed the ledger itself.
+
+        Raises: RepositoryTampered if the ledger does not take it, or is not as we left it.
+        """
+        project, entry = self.project, candidate.entry
+        try:
+            with project.ledger.write() as write:
+                write.landings.pause(entry.target, finding.code, finding.detail, project.actor)
+            now = project.ledger.entries.get(entry.entry_id)
+            said = (
+                ""
+                if now is None or now.state == "applied"
+                else f"; it says {now.state} of change {now.label}"
+            )
+        except Exception as exc:
+            said = f"; {exc}" if isinstance(exc, UetError) else ""
+            raise RepositoryTampered(
+                finding.detail + said, next=("uet-git", "fsck", "--repair")
+            ) from exc
+        if said:
+            raise RepositoryTampered(finding.detail + said)
 
     def _unpin(self, candidates: Sequence["Candidate"]) -> None:
         pins = [RefUpdate(entry_ref(c.entry.entry_id), None, ANY) for c in candidates if c.pinned]
