@@ -60,8 +60,12 @@ def test_each_kind_is_shown_with_what_one_needs_to_decide(repo: Path) -> None:
 
 
 def test_decisions_are_done_when_they_are_made(repo: Path) -> None:
-    """Eight items, each decided another way; the ledger is asked behind the terminal's back after each key."""
+    """The ledger is asked behind the terminal's back after each key; help and skip decide nothing."""
     screen = Screen(repo)
+    told = entry(repo, 7)
+    assert "this help" in screen.press("?")
+    assert "7" in screen.press("x")
+    assert entry(repo, 7) == told
     shown = screen.decide("d", "still no banners")
     assert last(repo, 7, "patch_dropped") == (
         "dropped",
@@ -128,6 +132,10 @@ def test_a_series_is_decided_whole_or_one_by_one(repo: Path) -> None:
     assert entry(repo, 9)["state"] == "queued"
     screen.child.send("t")
     code, said = screen.leave("", key="")
+    kinds = [e["kind"] for e in entry(repo, 10)["events"]]
+    assert kinds.index("patch_quarantined") < kinds.index(
+        "patch_queued", kinds.index("patch_quarantined")
+    )
     assert code == 0, said
     assert subjects(repo)[-3:] == ["Say when it is deployed", "Deploy by a timer", "Note the timer"]
 

@@ -260,7 +260,9 @@ def test_all_or_none(repo: Path, verb: tuple[str, ...]) -> None:
     uet(repo, "submit", change(repo), env=AGENT, code=1)
     uet(repo, "submit", put(repo, "evil.patch", diff("x/../../y", None, b"x\n")), env=AGENT, code=1)
     assert states(repo)["2"] == "dropped"
+    before = entry(repo, 1)
     error(repo, verb[0], "1", "2", *verb[1:])
+    assert entry(repo, 1) == before
 
 
 def test_repaired_readings_are_taken_together(free: Path) -> None:
