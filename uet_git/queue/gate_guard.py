@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
+from uet_git.errors import UetError
 from uet_git.host.sandbox import Tier
 from uet_git.ledger.witness import Witness
 from uet_git.plumbing import fingerprint
@@ -31,14 +33,14 @@ class Guard:
     def note(self, gates: Sequence[str], run: str | None, entry: str | None) -> None:
         """Keeps what else was other at the last look, other refs and HEADs, where these gates may have done it.
 
-        Anybody may have: it is nothing to stop for, but worth a line. Raises: what writing to the ledger raises.
+        Anybody may have: it is nothing to stop for, and a ledger that cannot take it now must not cost a verdict.
         """
         if self._tier is Tier.BUBBLEWRAP:
             return
         found = fingerprint.notes(self._before, self._after)
         if found:
             about = {"while_gates_ran": list(gates), "changed": found[:_NOTED]}
-            with self._project.ledger.write() as write:
+            with suppress(UetError, OSError), self._project.ledger.write() as write:
                 write.note("note", about, run=run, entry=entry)
 
     def _look(self) -> fingerprint.Snapshot:

@@ -224,11 +224,8 @@ class Verifier:
             with project.ledger.write() as write:
                 write.landings.pause(entry.target, finding.code, finding.detail, project.actor)
             now = project.ledger.entries.get(entry.entry_id)
-            said = (
-                ""
-                if now is None or now.state == "applied"
-                else f"; it says {now.state} of change {now.label}"
-            )
+            state = "nothing" if now is None else now.state
+            said = "" if state == "applied" else f"; it says {state} of change {entry.label}"
         except Exception as exc:
             said = f"; {exc}" if isinstance(exc, UetError) else ""
             raise RepositoryTampered(
