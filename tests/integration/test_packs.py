@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 import struct
+import zlib
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from uet_git.plumbing import packs
 from uet_git.plumbing.git import discover
 from uet_git.plumbing.objects import Edit, Objects
 
-SIZES = [0, 1, 15, 16, 17, 127, 2047, 2048, 2049, 70_000, 300_000]
+SIZES = [0, 1, 15, 16, 17, 127, 1023, 1024, 1025, 2047, 2048, 2049, 70_000, 300_000]
 
 
 def _hunk(old: bytes, new: bytes) -> Hunk:
@@ -51,6 +52,13 @@ def test_git_accepts_the_pack(tmp_path: Path, object_format: str) -> None:
     for oid, size in oids.items():
         assert git(repo, "cat-file", "blob", oid) == content(size)
     assert git(repo, "cat-file", "blob", many[77]) == b"many 77"
+
+
+@pytest.mark.parametrize("size", [0, 1, 1024, 1025, 65_535, 65_536, 200_000])
+def test_what_is_stored_inflates_to_itself(size: int) -> None:
+    data = os.urandom(size)
+    assert zlib.decompress(packs.stored(data)) == data
+    assert len(packs.stored(data)) <= size + 11 + 5 * (size // 16_000 + 1)
 
 
 def test_offsets_beyond_two_gigabytes_use_the_second_table() -> None:

@@ -46,8 +46,15 @@ class Move(NamedTuple):
 
 
 _HELD: Final = (*states.OPEN_ENTRY, "quarantined")
-IS_OPEN: Final = f"state IN ({', '.join(map(repr, _HELD))})"
-"""SQL: the condition of the index `entries_open`, which SQLite takes only where it reads these very words."""
+
+
+def is_open(table: str = "") -> str:
+    """SQL: the condition of the index `entries_open`, which SQLite takes only where it reads these very words."""
+    closed = (s for s in states.ENTRY if s not in _HELD)
+    return " AND ".join(f"{table}state <> '{state}'" for state in closed)
+
+
+IS_OPEN: Final = is_open()
 
 
 def _in_state(wanted: Sequence[str]) -> str:

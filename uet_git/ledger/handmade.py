@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from uet_git.host.clock import Clock
-from uet_git.ledger.entries import IS_OPEN
+from uet_git.ledger.entries import is_open
 from uet_git.ledger.events import Chain
 from uet_git.model.named import NamedTuple
 
@@ -102,7 +102,7 @@ class Handmade:
     def open_entries(self) -> list[HookEntry]:
         """Entries that pre-commit made and that no commit or drop has closed, oldest first."""
         rows = self._db.execute(
-            f"{_HOOK_ENTRY} WHERE e.{IS_OPEN} AND e.state IN {_OPEN} AND e.rung = ? ORDER BY e.seq",
+            f"{_HOOK_ENTRY} WHERE {is_open('e.')} AND e.state IN {_OPEN} AND e.rung = ? ORDER BY e.seq",
             (RUNG,),
         )
         return [HookEntry(*row) for row in rows.fetchall()]

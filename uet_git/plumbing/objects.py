@@ -303,13 +303,14 @@ class Objects:
 
     def _packed(self, oid: str, new: Pending) -> packs.Packed:
         kind, data = new.kind, new.data
-        if kind == "tree":
+        if kind == "tree" or len(data) <= packs.SMALL:
             return packs.deflate(oid, kind, data)
         base = self._pending.get(new.edit.base) if new.edit is not None else None
         if new.edit is not None and base is not None:
             delta = delta_of(new.edit.hunks, base.data, data)
             if delta is not None and len(delta) < len(data) // 2:
-                return packs.Packed(oid, kind, len(delta), zlib.compress(delta, 1), new.edit.base)
+                packed = packs.stored(delta) if len(delta) <= packs.SMALL else zlib.compress(delta, 1)
+                return packs.Packed(oid, kind, len(delta), packed, new.edit.base)
         return packs.Packed(oid, kind, len(data), self.deflater.take(oid, data))
 
     def waiting(self) -> list[tuple[str, str, bytes]]:

@@ -17,9 +17,13 @@ from typing import NoReturn
 from uet_git.errors import DiskFull, IoFailed
 from uet_git.model.named import NamedTuple
 
+SMALL = 1024  # bytes; the time to deflate less than that buys some hundred bytes
+_STORABLE = 0xFFFF
 _KINDS = {"commit": 1, "tree": 2, "blob": 3}
 _DELTA = 6
 _LARGE = 0x7FFFFFFF
+_LENGTHS = struct.Struct("<HH").pack
+_SUM = struct.Struct(">I").pack
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -38,7 +42,17 @@ class Packed(NamedTuple):
 
 def deflate(oid: str, kind: str, data: bytes) -> Packed:
     """Deflates one object at level 1. A tree is stored: ids do not shrink, and a fifth of the time went there."""
-    return Packed(oid, kind, len(data), zlib.compress(data, 0 if kind == "tree" else 1))
+    if kind == "tree" or len(data) <= SMALL:
+        return Packed(oid, kind, len(data), stored(data))
+    return Packed(oid, kind, len(data), zlib.compress(data, 1))
+
+
+def stored(data: bytes) -> bytes:
+    """A zlib stream of the data as it is (RFC 1950; RFC 1951 3.2.4): one block that is not compressed."""
+    size = len(data)
+    if size > _STORABLE:
+        return zlib.compress(data, 0)
+    return b"".join((b"\x78\x01\x01", _LENGTHS(size, size ^ 0xFFFF), data, _SUM(zlib.adler32(data))))
 
 
 def write_pack(objects_dir: str, objects: Sequence[Packed], object_format: str = "sha1") -> str:

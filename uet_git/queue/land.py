@@ -68,6 +68,10 @@ class Doubted(NamedTuple):
     """Nobody showed that the candidates land as they were submitted."""
 
 
+class _NotShown(Exception):  # noqa: N818 - ends a transaction, never leaves this module
+    """What was written about the candidates is to be taken back."""
+
+
 class Lost(NamedTuple):
     """Somebody else moved the branch."""
 
@@ -94,14 +98,13 @@ class Lander:
         """Lands candidates in order onto `tip`; None if they landed.
 
         `before` is what was decided about other entries; it goes into the first transaction.
-        `changes` is what differs between the tip's tree and the last candidate's. `holds` tells, once their objects
-        are written, whether they are what was submitted.
+        `changes` is what differs between the tip's tree and the last candidate's. `holds` tells whether they are what
+        was submitted; it may still be looking while the objects and the intent are written, and is asked before the
+        intent counts.
         """
         project = self.project
         new_log = anchor.prepare(project, self.last_anchor)
         project.objects.write()
-        if not holds():
-            return Doubted()
         new = candidates[-1].commit
         with ExitStack() as stack:
             stack.enter_context(project.hook_home.landing())
@@ -109,10 +112,16 @@ class Lander:
             if isinstance(along, Blocked):
                 return along
             landing = self._intent(tip, new, candidates, [a.tree for a in along])
-            with project.ledger.write() as write:
-                before.write(write, project.ledger.entries, self.run)
-                self._verified(write, candidates)
-                write.landings.intend(landing)
+            try:
+                with project.ledger.write() as write:
+                    before.write(write, project.ledger.entries, self.run)
+                    self._verified(write, candidates)
+                    write.landings.intend(landing)
+                    if not holds():
+                        raise _NotShown
+            except _NotShown:
+                return Doubted()
+            before.written()
             try:
                 lost = self._move_refs(tip, new, candidates, new_log)
             except GitLocked as exc:

@@ -47,7 +47,7 @@ class Pending:
         return move
 
     def write(self, write: Writer, entries: Entries, run: str) -> None:
-        """Writes all into an open transaction; only `told` is left."""
+        """Writes all into an open transaction. Once that holds, `written` is to be called."""
         write.entries.move(self.moves, run=run)
         for entry_id, reading in self.offers:
             write.repairs.add(entry_id, reading.diff, reading.repairs, reading.places)
@@ -57,4 +57,7 @@ class Pending:
         aside = sum(move.to in ("apply_failed", "quarantined", "dropped") for move in self.moves)
         if aside:
             write.runs.count(run, {"patches_set_aside": aside})
+
+    def written(self) -> None:
+        """It is in the ledger; only `told` is left."""
         self.moves, self.steps, self.gone, self.offers = [], [], [], []

@@ -244,8 +244,8 @@ class Walk:
 
     def _land_once(self) -> Blocked | Lost | Doubted | None:
         batch, tree = self.batch, self.batch[-1].staged.composed.tree
-        changes = difference.diff_trees(self.project.objects, self.tip.tree, tree)
         with closing(compare.Comparison(self.stager, batch)) as comparison:
+            changes = difference.diff_trees(self.project.objects, self.tip.tree, tree)
             outcome = self.lander.land(self.tip, batch, self.pending, changes, comparison.holds)
         if outcome is None:
             self._landed(batch)
@@ -380,6 +380,7 @@ class Walk:
         if self.pending:
             with self.project.ledger.write() as write:
                 self.pending.write(write, self.project.ledger.entries, self.lander.run)
+            self.pending.written()
             self._tell()
 
     def _tell(self, landed: Mapping[str, Candidate] | None = None) -> None:
