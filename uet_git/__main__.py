@@ -5,6 +5,26 @@ import os
 import sys
 from typing import NoReturn
 
+_ASKING = frozenset(
+    {
+        *(
+            "submit",
+            "apply",
+            "wait",
+            "status",
+            "list",
+            "show",
+            "log",
+            "run",
+            "review",
+            "drop",
+            "retry",
+        ),
+        *("release", "rollback", "pick", "resolve", "approve", "pause", "resume", "audit", "fsck"),
+    }
+)
+"""Commands that are about the repository they stand in, whatever else is on their line."""
+
 
 def main() -> int:
     """Runs the command line; returns the exit code of DESIGN section 14."""
@@ -13,6 +33,10 @@ def main() -> int:
 
         sys.stdout.write(f"uet-git {__version__}\n")
         return 0
+    if sys.argv[1:2] and sys.argv[1] in _ASKING:
+        from uet_git.plumbing import ahead
+
+        ahead.ask()
     gc.disable()  # loading modules makes no cycles that are worth a look; `run` sets it to what it needs
     from uet_git.cli.loading import load_click
 

@@ -28,7 +28,7 @@ from uet_git.model.records import EXECUTABLE, REGULAR, Oid, Patch
 from uet_git.model.settings import Settings
 from uet_git.plumbing import git as gits
 from uet_git.plumbing import refs
-from uet_git.plumbing.git import Git
+from uet_git.plumbing.git import Begun, Git
 from uet_git.plumbing.hookhome import HookHome
 from uet_git.plumbing.objects import Objects
 from uet_git.plumbing.refs import RefWriter
@@ -212,7 +212,7 @@ class Project:
         """
         if self.has_ledger():
             self.require_writable()
-            self._remember_ledger()
+            self._remember_ledger(self._note_ledger())
             return False
         kind = files.network_file_system(self.git.common_dir)
         if kind is not None and not force:
@@ -222,31 +222,37 @@ class Project:
         with files.os_errors(f"making {self.home}", read_only=LedgerReadOnly):
             self.home.mkdir(mode=0o700, exist_ok=True)
         ledgers.create(self.ledger_path, self.clock, self.actor)
-        self._remember_ledger()
+        self.refs.ask_branches()
+        note = self._note_ledger()
+        with suppress(UsageError):  # somebody else's `.ledger`: we go by the folder, doctor tells
+            self.link()
         if self.ledger.meta(WATCHING) is None:
             with self.ledger.write() as write:
                 self.begin_to_watch(write)
-        with suppress(
-            UsageError
-        ):  # somebody else's `.ledger`: commands go by the folder, doctor tells
-            self.link()
+        self._remember_ledger(note)
         return True
 
     def begin_to_watch(self, write: Writer) -> None:
         """Records every branch's tip as the baseline: what is older is `before` the ledger."""
-        write.handmade.baseline(refs.branches(self.git))
+        write.handmade.baseline(self.refs.branches())
         write.set_meta(WATCHING, self.clock.now())
 
-    def _remember_ledger(self) -> None:
+    def _note_ledger(self) -> Begun | None:
+        """Has git note which ledger there should be, None where it knows."""
         if self.config_value("uet.ledger") is not None:
+            return None
+        return self.git.begin("config", "uet.ledger", self.ledger.ledger_id, check=False)
+
+    def _remember_ledger(self, note: Begun | None) -> None:
+        if note is None:
             return
-        note = ("config", "uet.ledger", self.ledger.ledger_id)
-        if self.git.run(*note, check=False).code != 0:
+        if note.end().code != 0:
             from uet_git.plumbing.stalelocks import remove_config_lock
 
             # A killed process of ours can have left the lock; another's lock only puts the note off.
             born = self.ledger_path.stat().st_ctime
-            if not remove_config_lock(self.git, born) or self.git.run(*note, check=False).code != 0:
+            again = remove_config_lock(self.git, born) and self._note_ledger()
+            if not again or again.end().code != 0:
                 return
         self.config["uet.ledger"] = [self.ledger.ledger_id]
 

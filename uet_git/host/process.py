@@ -91,8 +91,62 @@ def ancestor(name: str) -> int | None:
 
 def find_program(name: str) -> str | None:
     """The absolute path of a program on PATH, or None."""
-    found = programs.which(name, os.environ.get("PATH", os.defpath))
-    return os.path.abspath(found) if found else None
+    return programs.find(name)
+
+
+class Running:
+    """A program at work while we do something else. Ask for its end once, or close it."""
+
+    def __init__(
+        self, child: Child, argv: Sequence[str | bytes], stdin: bytes, timeout: float
+    ) -> None:
+        self._child = child
+        self._argv = argv
+        self._stdin = stdin
+        self._timeout = timeout
+        self._done: Completed | None = None
+        if not stdin and child.stdin is not None:
+            child.stdin.close()
+            child.stdin = None
+
+    def end(self) -> Completed:
+        """Waits for it. Raises: IoFailed (timed out, counted from here)."""
+        if self.ends_within(self._timeout):
+            assert self._done is not None
+            return self._done
+        kill_group(self._child)
+        raise IoFailed(f"{_shown(self._argv)} did not end within {self._timeout:.0f} s")
+
+    def ends_within(self, seconds: float) -> bool:
+        """Waits so long at most; whether it is over."""
+        if self._done is None:
+            try:
+                out, err = self._child.communicate(self._stdin or None, timeout=seconds)
+            except subprocess.TimeoutExpired:
+                return False
+            except BaseException:
+                kill_group(self._child)
+                raise
+            self._done = Completed(self._child.returncode, out, err)
+        return True
+
+    def close(self) -> None:
+        """Ends it, if nobody asked what it said."""
+        if self._child.returncode is None:
+            kill_group(self._child)
+
+
+def begin(
+    argv: Sequence[str | bytes],
+    *,
+    cwd: str | bytes | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes = b"",
+    timeout: float = 120.0,
+    pass_fds: Sequence[int] = (),
+) -> Running:
+    """Starts argv, to be ended later. `timeout` in seconds. Raises: GitMissing (not startable)."""
+    return Running(start(argv, cwd=cwd, env=env, pass_fds=pass_fds), argv, stdin, timeout)
 
 
 def run(
@@ -105,16 +159,7 @@ def run(
     pass_fds: Sequence[int] = (),
 ) -> Completed:
     """Runs argv to its end. `timeout` in seconds. Raises: GitMissing (not startable), IoFailed (timed out)."""
-    child = start(argv, cwd=cwd, env=env, pass_fds=pass_fds)
-    try:
-        out, err = child.communicate(stdin, timeout=timeout)
-    except subprocess.TimeoutExpired as exc:
-        kill_group(child)
-        raise IoFailed(f"{_shown(argv)} did not end within {timeout:.0f} s") from exc
-    except BaseException:
-        kill_group(child)
-        raise
-    return Completed(child.returncode, out, err)
+    return begin(argv, cwd=cwd, env=env, stdin=stdin, timeout=timeout, pass_fds=pass_fds).end()
 
 
 def start(

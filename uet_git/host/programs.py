@@ -15,3 +15,9 @@ def which(name: str, path: str) -> str | None:
             if os.access(found, os.X_OK) and not os.path.isdir(found):
                 return found
     return None
+
+
+def find(name: str) -> str | None:
+    """The absolute path of a program on PATH, or None."""
+    found = which(name, os.environ.get("PATH", os.defpath))
+    return os.path.abspath(found) if found else None

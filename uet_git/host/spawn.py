@@ -6,40 +6,55 @@ One thread only: a gate is started by a plain fork.
 import _signal  # type: ignore[import-not-found,unused-ignore]
 import os
 import select
+from collections.abc import Mapping
 
 SHORT = 0.06  # seconds; whatever takes longer is followed by host/gate_watch.py
 _MOST = 65_536  # bytes of output
 
 
-def output(argv: list[str], env: dict[str, str] | None = None) -> bytes | None:
+class Begun:
+    """A command at work while we do something else. It gets no input, and nobody hears it complain. `end` it once."""
+
+    def __init__(self, argv: list[str], env: Mapping[str, str]) -> None:
+        """Starts it in the current folder. Raises: OSError."""
+        self._reading, writing = os.pipe()
+        try:
+            self._pid = os.posix_spawn(
+                argv[0],
+                argv,
+                env,
+                file_actions=[
+                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                    (os.POSIX_SPAWN_DUP2, writing, 1),
+                    (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+                ],
+                setpgroup=0,
+                setsigdef=[_signal.SIGPIPE],
+            )
+        except OSError:
+            os.close(self._reading)
+            raise
+        finally:
+            os.close(writing)
+
+    def end(self) -> bytes | None:
+        """What it printed, None if it failed. Once."""
+        try:
+            parts = []
+            while part := os.read(self._reading, 1 << 18):
+                parts.append(part)
+        finally:
+            os.close(self._reading)
+            _, status = os.waitpid(self._pid, 0)
+        return b"".join(parts) if os.waitstatus_to_exitcode(status) == 0 else None
+
+
+def output(argv: list[str], env: Mapping[str, str] | None = None) -> bytes | None:
     """What a command prints, None if it fails or cannot be started; it gets no input, and nobody hears it complain."""
-    reading, writing = os.pipe()
     try:
-        pid = os.posix_spawn(
-            argv[0],
-            argv,
-            os.environ if env is None else env,
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_DUP2, writing, 1),
-                (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
-            ],
-            setpgroup=0,
-            setsigdef=[_signal.SIGPIPE],
-        )
+        return Begun(argv, os.environ if env is None else env).end()
     except OSError:
-        os.close(reading)
         return None
-    finally:
-        os.close(writing)
-    try:
-        parts = []
-        while part := os.read(reading, 1 << 18):
-            parts.append(part)
-    finally:
-        os.close(reading)
-        _, status = os.waitpid(pid, 0)
-    return b"".join(parts) if os.waitstatus_to_exitcode(status) == 0 else None
 
 
 class Child:

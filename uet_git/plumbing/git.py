@@ -26,6 +26,7 @@ from uet_git.host import process
 from uet_git.host.process import Completed
 from uet_git.model.named import NamedTuple
 from uet_git.model.pattern import late
+from uet_git.plumbing import ahead
 
 MINIMUM = (2, 36)  # `core.fsync`, `worktree list -z`
 _QUIET = (
@@ -66,6 +67,7 @@ class Git:
         self.common_dir = common_dir
         self.top = top
         self.object_format = object_format
+        self.listed: bytes | None = None  # its configuration, where that was asked ahead
 
     @property
     def hex_length(self) -> int:
@@ -103,7 +105,22 @@ class Git:
         Raises: GitFailed, GitLocked or DiskFull with git's own words if it fails and `check` is set; GitMissing if
         this git is too old to know an option.
         """
-        done = process.run(
+        begun = self.begin(
+            *args, stdin=stdin, env=env, check=check, timeout=timeout, pass_fds=pass_fds
+        )
+        return begun.end()
+
+    def begin(
+        self,
+        *args: str | bytes,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        check: bool = True,
+        timeout: float = 300.0,
+        pass_fds: Sequence[int] = (),
+    ) -> "Begun":
+        """As `run`, but its end is waited for when it is asked for."""
+        running = process.begin(
             self.argv(*args),
             cwd=self.top or self.git_dir,
             env=process.environment(env),
@@ -111,11 +128,7 @@ class Git:
             timeout=timeout,
             pass_fds=pass_fds,
         )
-        if done.code == 129:
-            require_version(self.program)
-        if check and done.code != 0:
-            raise failure(args, done)
-        return done
+        return Begun(self.program, args, running, check=check)
 
     def text(self, *args: str | bytes, stdin: bytes = b"") -> str:
         """Runs git and returns its output without the final newline, undecodable bytes kept as surrogates."""
@@ -124,6 +137,40 @@ class Git:
     def start(self, *args: str | bytes, stderr: int | IO[bytes] = process.DEVNULL) -> process.Child:
         """Starts a long-lived git child with pipes (`cat-file --batch`, `update-ref --stdin`)."""
         return process.start(self.argv(*args), cwd=self.git_dir, stderr=stderr)
+
+
+class Begun:
+    """A git that works meanwhile. Ask for its end once, or close it."""
+
+    def __init__(
+        self,
+        program: str,
+        args: tuple[str | bytes, ...],
+        running: process.Running,
+        *,
+        check: bool,
+    ) -> None:
+        self._program = program
+        self._args = args
+        self._running = running
+        self._check = check
+
+    def end(self) -> Completed:
+        """Waits for it. Raises: as `Git.run`."""
+        done = self._running.end()
+        if done.code == 129:
+            require_version(self._program)
+        if self._check and done.code != 0:
+            raise failure(self._args, done)
+        return done
+
+    def ends_within(self, seconds: float) -> bool:
+        """Waits so long at most; whether it is over."""
+        return self._running.ends_within(seconds)
+
+    def close(self) -> None:
+        """Ends it, if nobody asked."""
+        self._running.close()
 
 
 def failure(args: tuple[str | bytes, ...], done: Completed) -> UetError:
@@ -166,12 +213,12 @@ def discover(folder: str, env: Mapping[str, str] | None = None) -> Git:
         raise GitMissing("git is not on PATH", next=("uet-git", "--help"))
     if not os.path.isdir(folder):
         raise NotARepository(f"{folder} is not a folder")
-    asked = (
-        *("--git-dir", "--is-bare-repository", "--git-common-dir", "--is-inside-work-tree"),
-        *("--show-object-format", "--show-toplevel"),
-    )
-    env = process.environment() if env is None else {**env, "LC_ALL": "C"}
-    done = process.run([program, "rev-parse", *asked], cwd=folder, env=env)
+    known = ahead.answers(program, folder) if env is None else None
+    if known is None:
+        env = process.environment() if env is None else {**env, "LC_ALL": "C"}
+        done = process.run([program, *ahead.LAYOUT], cwd=folder, env=env)
+    else:
+        done = Completed(0, known[0], b"")
     found = _LAYOUT.fullmatch(done.out)
     if found is None:
         require_version(program)
@@ -180,9 +227,10 @@ def discover(folder: str, env: Mapping[str, str] | None = None) -> Git:
         os.path.realpath(os.path.join(folder, os.fsdecode(found[k]))) for k in ("git_dir", "common")
     )
     top = found["top"] if found["inside"] == b"true" else None
-    return Git(
-        program, git_dir, common, os.fsdecode(top) if top else None, found["format"].decode()
-    )
+    shown = os.fsdecode(top) if top else None
+    git = Git(program, git_dir, common, shown, found["format"].decode())
+    git.listed = None if known is None else known[1]
+    return git
 
 
 def _not_found(folder: str, done: Completed) -> NotARepository:
@@ -231,7 +279,7 @@ def head(git: Git) -> Head:
 
 def branch(git: Git) -> str | None:
     """The full name of the branch that HEAD names, also while it is unborn; None if HEAD is detached."""
-    named = _named_plainly(git)
+    named = named_plainly(git)
     if named is not None:
         return named
     done = git.run("symbolic-ref", "-q", "HEAD", check=False)
@@ -240,7 +288,7 @@ def branch(git: Git) -> str | None:
     return os.fsdecode(done.out.removesuffix(b"\n")) if done.code == 0 else None
 
 
-def _named_plainly(git: Git) -> str | None:
+def named_plainly(git: Git) -> str | None:
     """What HEAD names if it is a usual file (gitrepository-layout), and a plain name that stands for no other.
 
     None: git has to be asked.
@@ -270,12 +318,15 @@ def config(git: Git) -> dict[str, list[str]]:
 
     A key without a value reads `true`, as git reads it.
     """
-    argv = [git.program, f"--git-dir={git.git_dir}", "config", "--list", "-z"]
-    done = process.run(argv, cwd=git.git_dir, env=process.environment())
-    if done.code != 0:
-        raise failure(("config",), done)
+    said, git.listed = git.listed, None
+    if said is None:
+        argv = [git.program, f"--git-dir={git.git_dir}", *ahead.CONFIG]
+        done = process.run(argv, cwd=git.git_dir, env=process.environment())
+        if done.code != 0:
+            raise failure(("config",), done)
+        said = done.out
     found: dict[str, list[str]] = {}
-    for item in os.fsdecode(done.out).split("\0")[:-1]:
+    for item in os.fsdecode(said).split("\0")[:-1]:
         key, has_value, value = item.partition("\n")
         found.setdefault(key, []).append(value if has_value else "true")
     return found
@@ -283,7 +334,17 @@ def config(git: Git) -> dict[str, list[str]]:
 
 def identity(git: Git, who: str = "COMMITTER") -> tuple[bytes, bytes]:
     """Name and mail address that git would use; `who` is AUTHOR or COMMITTER. Raises: NoIdentity."""
-    done = git.run("var", f"GIT_{who}_IDENT", check=False)
+    return told_identity(ask_identity(git, who))
+
+
+def ask_identity(git: Git, who: str = "COMMITTER") -> Begun:
+    """Asks for it; `told_identity` waits for the answer."""
+    return git.begin("var", f"GIT_{who}_IDENT", check=False)
+
+
+def told_identity(asked: Begun) -> tuple[bytes, bytes]:
+    """The answer. Raises: NoIdentity."""
+    done = asked.end()
     found = re.match(rb"(.*) <(.*)> \d+ [-+]\d+\n", done.out, re.DOTALL)
     if done.code == 0 and found and found[1]:
         return found[1], found[2]

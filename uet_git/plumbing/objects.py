@@ -309,7 +309,9 @@ class Objects:
         if new.edit is not None and base is not None:
             delta = delta_of(new.edit.hunks, base.data, data)
             if delta is not None and len(delta) < len(data) // 2:
-                packed = packs.stored(delta) if len(delta) <= packs.SMALL else zlib.compress(delta, 1)
+                packed = (
+                    packs.stored(delta) if len(delta) <= packs.SMALL else zlib.compress(delta, 1)
+                )
                 return packs.Packed(oid, kind, len(delta), packed, new.edit.base)
         return packs.Packed(oid, kind, len(data), self.deflater.take(oid, data))
 

@@ -52,7 +52,9 @@ def stored(data: bytes) -> bytes:
     size = len(data)
     if size > _STORABLE:
         return zlib.compress(data, 0)
-    return b"".join((b"\x78\x01\x01", _LENGTHS(size, size ^ 0xFFFF), data, _SUM(zlib.adler32(data))))
+    return b"".join(
+        (b"\x78\x01\x01", _LENGTHS(size, size ^ 0xFFFF), data, _SUM(zlib.adler32(data)))
+    )
 
 
 def write_pack(objects_dir: str, objects: Sequence[Packed], object_format: str = "sha1") -> str:

@@ -16,7 +16,7 @@ from uet_git.host import process
 from uet_git.host.process import Completed
 from uet_git.model.named import NamedTuple
 from uet_git.model.pattern import late
-from uet_git.plumbing.git import Git, failure
+from uet_git.plumbing.git import Begun, Git, failure
 
 ANY: Final = "*"
 _LOST = late(
@@ -64,6 +64,7 @@ class RefWriter:
         self._git = git
         self._reason = reason
         self._child: process.Child | None = None
+        self._listing: Begun | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -101,8 +102,24 @@ class RefWriter:
             return None
         raise failure(("update-ref",), said)
 
+    def ask_branches(self) -> None:
+        """Has git list the branches while we do something else; the next `branches` takes what it says."""
+        if self._listing is None:
+            self._listing = _list(self._git, "refs/heads")
+
+    def branches(self) -> dict[str, str]:
+        """Every branch that the ledger can watch, by its full name, to its tip: the name must be UTF-8."""
+        self.ask_branches()
+        listing, self._listing = self._listing, None
+        assert listing is not None
+        tips = _listed(listing.end())
+        return {r: tip for r, tip in tips.items() if os.fsencode(r).decode(errors="replace") == r}
+
     def close(self) -> None:
-        """Ends the child. The writer may be used again; it then starts another."""
+        """Ends the children. The writer may be used again; it then starts others."""
+        if self._listing is not None:
+            self._listing.close()
+            self._listing = None
         child, self._child = self._child, None
         if child is not None:
             _reap(child)
@@ -181,17 +198,16 @@ def read(git: Git, ref: str) -> str | None:
 
 def read_all(git: Git, prefix: str) -> dict[str, str]:
     """Every ref under `prefix` (whole name parts: `refs/uet/entries`), to its object id."""
-    out = git.run("for-each-ref", "--format=%(objectname) %(refname)", prefix).out
-    rows = (line.split(" ", 1) for line in os.fsdecode(out).split("\n")[:-1])
+    return _listed(_list(git, prefix).end())
+
+
+def _list(git: Git, prefix: str) -> Begun:
+    return git.begin("for-each-ref", "--format=%(objectname) %(refname)", prefix)
+
+
+def _listed(done: Completed) -> dict[str, str]:
+    rows = (line.split(" ", 1) for line in os.fsdecode(done.out).split("\n")[:-1])
     return {ref: oid for oid, ref in rows}
-
-
-def branches(git: Git) -> dict[str, str]:
-    """Every branch that the ledger can watch, by its full name, to its tip: the name must be UTF-8."""
-    found = read_all(git, "refs/heads")
-    return {
-        ref: tip for ref, tip in found.items() if os.fsencode(ref).decode(errors="replace") == ref
-    }
 
 
 def merge_base(git: Git, a: str, b: str) -> str | None:

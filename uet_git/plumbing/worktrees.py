@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 
 from uet_git.model.named import NamedTuple
-from uet_git.plumbing.git import Git
+from uet_git.plumbing.git import Git, named_plainly
 
 _BRANCH = "refs/heads/"
 _MARKS = (
@@ -114,7 +114,24 @@ def _stamp(*parts: str) -> Iterator[tuple[str, int, int, int]]:
     yield path, st.st_mtime_ns, st.st_ino, st.st_size
 
 
+def _alone(git: Git) -> WorkTree | None:
+    """The main work tree where it is seen without git that there is no other, and what it has checked out."""
+    if git.top is None or git.git_dir != git.common_dir:
+        return None
+    if os.path.lexists(os.path.join(git.common_dir, "worktrees")):
+        return None
+    branch = named_plainly(git)
+    if branch is None or not os.path.isdir(git.top):
+        return None
+    own = Git(git.program, git.git_dir, git.common_dir, git.top, git.object_format)
+    return WorkTree(own, branch, tuple(_held(git.git_dir)))
+
+
 def _listed(git: Git) -> Iterator[WorkTree]:
+    alone = _alone(git)
+    if alone is not None:
+        yield alone
+        return
     git_dirs = dict(_linked(git.common_dir))
     records = git.run("worktree", "list", "--porcelain", "-z").out.split(b"\0\0")
     for number, record in enumerate(filter(None, records)):

@@ -2,6 +2,7 @@
 
 import os
 import time
+from functools import cached_property
 
 from uet_git.errors import SigningFailed
 from uet_git.host import process
@@ -31,12 +32,12 @@ def landed_message(
 
 
 class Committer:
-    """Makes commit objects for one drain; asks git who the user is once."""
+    """Makes commit objects for one drain; asks git who the user is once. Close it."""
 
     def __init__(self, project: Project, settings: CommitSettings) -> None:
         self.project = project
         self.settings = settings
-        self.who = gits.identity(project.git, "COMMITTER")
+        self._asked: gits.Begun | None = None
         self._author: tuple[bytes, bytes] | None = None
         self._fixed = process.variable("GIT_COMMITTER_DATE")
         self.signs = (project.config_value("commit.gpgsign") or "").lower() in (
@@ -45,6 +46,22 @@ class Committer:
             "on",
             "1",
         )
+
+    def ask(self) -> gits.Begun:
+        """Has git find out who commits while we do something else."""
+        if self._asked is None:
+            self._asked = gits.ask_identity(self.project.git, "COMMITTER")
+        return self._asked
+
+    @cached_property
+    def who(self) -> tuple[bytes, bytes]:
+        """The committer's name and mail address. Raises: NoIdentity."""
+        return gits.told_identity(self.ask())
+
+    def close(self) -> None:
+        """Lets go of the question, if nobody wanted to know."""
+        if self._asked is not None:
+            self._asked.close()
 
     def make(self, entry: Entry, tree: Oid, parent: Oid | None) -> Oid:
         """Puts the commit of an entry on `parent`; pending, but for signed ones, which git writes.

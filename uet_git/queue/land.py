@@ -8,7 +8,7 @@
 import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from typing import Any
+from typing import Any, Final
 
 from uet_git.errors import GitLocked, UetError
 from uet_git.host import files
@@ -27,6 +27,8 @@ from uet_git.queue import anchor, set_aside
 from uet_git.queue.lock import QueueHeld
 from uet_git.queue.pending import Pending
 from uet_git.queue.stage import Staged
+
+_SOON: Final = 0.2  # seconds
 
 
 class Candidate:
@@ -68,8 +70,8 @@ class Doubted(NamedTuple):
     """Nobody showed that the candidates land as they were submitted."""
 
 
-class _NotShown(Exception):  # noqa: N818 - ends a transaction, never leaves this module
-    """What was written about the candidates is to be taken back."""
+class _TakenBack(Exception):  # noqa: N818 - ends a transaction, never leaves this module
+    """What was just written is not to count."""
 
 
 class Lost(NamedTuple):
@@ -112,16 +114,8 @@ class Lander:
             if isinstance(along, Blocked):
                 return along
             landing = self._intent(tip, new, candidates, [a.tree for a in along])
-            try:
-                with project.ledger.write() as write:
-                    before.write(write, project.ledger.entries, self.run)
-                    self._verified(write, candidates)
-                    write.landings.intend(landing)
-                    if not holds():
-                        raise _NotShown
-            except _NotShown:
+            if not self._intended(landing, candidates, before, holds):
                 return Doubted()
-            before.written()
             try:
                 lost = self._move_refs(tip, new, candidates, new_log)
             except GitLocked as exc:
@@ -132,13 +126,62 @@ class Lander:
             if lost is not None:
                 self._abandon(landing, candidates, f"{lost.ref} was moved by someone else")
                 return lost
-            left = [path for each in along for path in each.finish()]
-        with project.ledger.write() as write:
-            for path in left:
+            self._finish(landing, candidates, along)
+        return None
+
+    def _intended(
+        self,
+        landing: Landing,
+        candidates: Sequence[Candidate],
+        before: Pending,
+        holds: Callable[[], bool],
+    ) -> bool:
+        """Writes the first transaction; False, and nothing is written, if the candidates do not hold."""
+        project = self.project
+        try:
+            with project.ledger.write() as write:
+                before.write(write, project.ledger.entries, self.run)
+                self._verified(write, candidates)
+                write.landings.intend(landing)
+                if not holds():
+                    raise _TakenBack
+        except _TakenBack:
+            return False
+        before.written()
+        return True
+
+    def _finish(
+        self, landing: Landing, candidates: Sequence[Candidate], along: Sequence[BringAlong]
+    ) -> None:
+        """Work trees, and the last transaction. They are side by side where the work trees are soon done.
+
+        Nobody else can write to the ledger meanwhile, and a filter may fetch a file from far away.
+        """
+        for each in along:
+            each.begin()
+
+        def soon() -> list[bytes]:
+            if not all(each.ends_within(_SOON) for each in along):
+                raise _TakenBack
+            return finish()
+
+        def finish() -> list[bytes]:
+            return [path for each in along for path in each.finish()]
+
+        try:
+            self._write_committed(landing, candidates, soon)
+        except _TakenBack:
+            left = finish()
+            self._write_committed(landing, candidates, lambda: left)
+
+    def _write_committed(
+        self, landing: Landing, candidates: Sequence[Candidate], left: Callable[[], list[bytes]]
+    ) -> None:
+        with self.project.ledger.write() as write:
+            committed(write, landing, {c.entry.entry_id: "verified" for c in candidates}, self.run)
+            for path in left():
                 note = {"path": display.shown(path), "landing_id": landing.landing_id}
                 write.note("path_left", note, run=self.run)
-            committed(write, landing, {c.entry.entry_id: "verified" for c in candidates}, self.run)
-        return None
 
     def _prepare(
         self, stack: ExitStack, tip: Tip, tree: Oid, changes: Sequence[TreeChange]

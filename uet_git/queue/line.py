@@ -151,6 +151,7 @@ def apply(
             exc,
         )
         raise
+    project.refs.ask_branches()
     finish_run(project, run, "succeeded", None)
     anchor.anchor_now(project)
     return report

@@ -46,7 +46,6 @@ class Walk:
         self.landings = 0
         self.stale = 0
         self.lost = 0
-        self.committer: Committer | None = None
         self._look_at_tip()
 
     def walk(self, line: Sequence[Entry]) -> bool:
@@ -63,6 +62,7 @@ class Walk:
         self._look_at_waiting()
         groups: set[str] = set()
         self.stager.defers = self.verifier is None and compare.pays(len(line))
+        self.committer.ask()
         for entry in line:
             if self.report.paused is not None:
                 break
@@ -80,6 +80,7 @@ class Walk:
                 self._try(entry)
         self._land()
         self._flush()
+        self.committer.close()
         return len(self.report.landed) + len(self.report.aside) > before
 
     # -- choosing --------------------------------------------------------------------------------------------
@@ -162,8 +163,6 @@ class Walk:
         return self._candidate(staged, started)
 
     def _candidate(self, staged: Staged, started: str) -> Candidate:
-        if self.committer is None:
-            self.committer = Committer(self.project, self.settings.commit)
         parent = self.batch[-1].commit if self.batch else self.tip.commit
         commit = self.committer.make(staged.entry, staged.composed.tree, parent)
         return Candidate(staged, commit, staged.entry.state, started)
@@ -362,7 +361,7 @@ class Walk:
         self.verifier = self._new_verifier()
         if self.verifier is not None and self.verifier.untrusted is not None:
             self.stopped = (self.verifier.untrusted.code, self.verifier.untrusted.detail)
-        self.committer = None
+        self.committer = Committer(self.project, self.settings.commit)
 
     def _new_verifier(self) -> "Verifier | None":
         """The target's gates; None without any, which spares a long series from loading what runs them."""
