@@ -83,6 +83,13 @@ class Stager:
         )
         return judged.patch, judged.findings
 
+    def look_ahead(self, tree: Oid, line: Sequence[Entry]) -> None:
+        """Reads what the patches in memory start from on `tree` at once, not one by one as each is tried."""
+        known = (self.project.parsed.take(entry.patch_id) for entry in line)
+        changes = (change for patch in known if patch is not None for change in patch.changes)
+        paths = dict.fromkeys(c.old_path for c in changes if c.old_path is not None)
+        self.composer.view(tree).prefetch(list(paths))
+
     def stage(self, tree: Oid, entry: Entry) -> Staged | NotStaged:
         """Composes the entry's patch on `tree`. What does not pass leaves nothing pending."""
         patch, findings = self.patch_of(entry)

@@ -63,6 +63,7 @@ class Walk:
         groups: set[str] = set()
         self.stager.defers = self.verifier is None and compare.pays(len(line))
         self.committer.ask()
+        self.stager.look_ahead(self.tip.tree, line)
         for entry in line:
             if self.report.paused is not None:
                 break
