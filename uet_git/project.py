@@ -4,7 +4,6 @@ The ledger lies in `<git common dir>/uet`, so linked work trees share it; `.ledg
 that folder, for people.
 """
 
-import getpass
 import os
 from contextlib import suppress
 from functools import cached_property
@@ -138,10 +137,7 @@ class Project:
         """Who this process acts for: `agent:NAME` with an origin, else `person:NAME`."""
         if self._origin:
             return f"agent:{self._origin}"
-        name = self.config_value("user.name")
-        if name is None:
-            with suppress(OSError, KeyError):
-                name = getpass.getuser()
+        name = self.config_value("user.name") or process.user_name()
         kind = "ci" if process.variable("CI") in ("true", "1") else "person"
         return f"{kind}:{_plain(name or 'unknown')}"
 

@@ -4,7 +4,8 @@ import json
 import subprocess
 import sys
 
-LEFT_OUT = ("inspect", "platform", "urllib.parse", "ipaddress", "dataclasses", "shutil", "lzma")
+LEFT_OUT = ("inspect", "platform", "urllib.parse", "ipaddress", "dataclasses", "shutil", "lzma",
+            "gettext", "locale", "getpass")  # fmt: skip
 
 
 def said(script: str) -> object:
@@ -41,6 +42,21 @@ def test_the_real_modules_come_when_they_are_asked_for() -> None:
                      "file:///%C3%A4", True, "One.\n\nTwo.", 4]  # fmt: skip
     assert "First." in text
     assert "Second." in text
+
+
+def test_click_says_what_it_says_with_the_real_gettext_and_text_has_the_real_encoding() -> None:
+    script = (
+        "import click, subprocess, sys, locale, gettext\n"
+        "@click.command()\n@click.argument('n', nargs=2, type=int)\ndef c(n): pass\n"
+        "said = []\n"
+        "for args in (['1'], ['1', 'x'], ['1', '2', '3'], ['1', '2', '3', '4'], ['--y']):\n"
+        "  try: c.main(args, standalone_mode=False)\n"
+        "  except click.ClickException as exc: said.append(exc.format_message())\n"
+        "print(json.dumps([said, subprocess.run([sys.executable, '-c', 'print(1)'], text=True, stdout=-1).stdout,\n"
+        "  locale.getencoding(), gettext.gettext('x')]))"
+    )
+    load = "from uet_git.cli.loading import load_click\nload_click()\n"
+    assert said(load + script) == said(script)
 
 
 def test_where_they_are_loaded_already_they_stay() -> None:

@@ -1,8 +1,9 @@
-"""Loads click and pathlib without what they load and no command of ours needs: half of their time goes there.
+"""Loads click, pathlib and subprocess without what they load and no command of ours needs: half of their time is that.
 
-click asks `inspect` to clean help texts, of which ours need it only for `--help`; `uuid`, which click loads, asks
-`platform` for the system's name; `pathlib` asks `urllib.parse` to quote. While they are imported, stand-ins take the
-place of these modules: they do the one thing, and load the real one for any other.
+click asks `inspect` to clean help texts, of which ours need it only for `--help`, and `gettext` for translations, of
+which it has none; `uuid`, which click loads, asks `platform` for the system's name; `pathlib` asks `urllib.parse` to
+quote, and `subprocess` asks `locale` how text is encoded. While they are imported, stand-ins take the place of these
+modules: they do the one thing, and load the real one for any other.
 """
 
 import importlib
@@ -49,17 +50,32 @@ class _Parse(_Later):
         return found
 
 
+class _Gettext(_Later):
+    def gettext(self, message: str) -> str:
+        """As `gettext.gettext` where nobody has translated the message."""
+        return message
+
+    def ngettext(self, one: str, many: str, count: int) -> str:
+        """As `gettext.ngettext`, the same."""
+        return one if count == 1 else many
+
+
 def load_click() -> None:
-    """Imports click and pathlib; everybody else gets the real modules."""
+    """Imports click, pathlib and subprocess; everybody else gets the real modules."""
     if os.name != "posix":
         return
-    every = (_Inspect("inspect"), _Platform("platform"), _Parse("urllib.parse"))
+    every = (
+        *(_Inspect("inspect"), _Platform("platform"), _Parse("urllib.parse")),
+        *(_Gettext("gettext"), _Later("locale")),
+    )
     stand_ins = [each for each in every if each.__name__ not in sys.modules]
     sys.modules.update((s.__name__, s) for s in stand_ins)
     try:
         import pathlib  # noqa: F401
 
         import click  # noqa: F401
+
+        from uet_git.host import process  # noqa: F401 - it alone loads subprocess
     finally:
         for each in stand_ins:
             each.leave()

@@ -1,6 +1,5 @@
 """UTC now, monotonic seconds, and ULIDs (48 bits of ms since the epoch, 80 random bits, Crockford base 32)."""
 
-import calendar
 import os
 import time
 
@@ -64,6 +63,8 @@ def moment(seconds: float) -> str:
 
 def age(moment: str) -> float:
     """Seconds since a moment as `Clock.now` writes it."""
+    import calendar  # a start pays for what it loads; strptime below loads it as well
+
     return time.time() - calendar.timegm(time.strptime(moment[:19], "%Y-%m-%dT%H:%M:%S"))
 
 

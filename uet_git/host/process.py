@@ -64,6 +64,15 @@ def variable(name: str) -> str | None:
     return os.environ.get(name) or None
 
 
+def user_name() -> str | None:
+    """The name of the account we run under, None if it has none."""
+    import getpass
+
+    with suppress(OSError, KeyError):
+        return getpass.getuser()
+    return None
+
+
 def any_variable(prefixes: tuple[str, ...]) -> bool:
     """Whether the user's environment has a variable whose name begins with one of these."""
     return any(name.startswith(prefixes) for name in os.environ)

@@ -5,7 +5,6 @@ Shown as visible escapes: control characters (ESC among them), what turns the di
 """
 
 import re
-import shlex
 from typing import Final
 
 from uet_git.model.pattern import late
@@ -77,6 +76,8 @@ def command(argv: list[str] | tuple[str, ...]) -> str:
 def _argument(text: str) -> str:
     """One argument, quoted; what cannot be shown goes byte by byte into `$'...'` (bash, zsh, ksh)."""
     if (text.isascii() and text.isprintable()) or not _UNSAFE_OR_BLANK.search(text):
+        import shlex  # a start pays for what it loads, and few lines have a command
+
         return shlex.quote(text)
     try:
         raw = text.encode("utf-8", "surrogateescape")
