@@ -59,12 +59,14 @@ def test_a_year_back_and_on_again() -> None:
 def test_a_million_within_a_millisecond_do_not_run_over() -> None:
     clock = Played([1_700_000_000_000])
     clock._last_ms = 1_700_000_000_000
-    clock._random = (1 << 79) - 1  # the largest that a fresh millisecond starts with
+    largest = (1_700_000_000_000 << 80) | (1 << 79) - 1  # that a fresh millisecond starts with
+    clock._begin(largest)
     first = clock.ulid()
+    assert value(first) == largest + 1
     for _ in range(100_000):
         last = clock.ulid()
+    assert value(last) == largest + 100_001
     assert value(last) >> 80 == 1_700_000_000_000
-    assert first < last
 
 
 def test_two_clocks_do_not_meet() -> None:

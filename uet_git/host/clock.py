@@ -4,6 +4,7 @@ import os
 import time
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_LOW = (1 << 20) - 1
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
 
 
@@ -12,10 +13,10 @@ class Clock:
 
     def __init__(self) -> None:
         self._last_ms = -1
-        self._random = 0
+        self._high, self._low = 0, 0  # of the last ULID: its first 108 bits, and the 20 that count up
         self._stamp = ("", -1)
         self._second = ("", -1)
-        self._head = (-1, "")
+        self._head = ""
 
     def time_ns(self) -> int:
         """Nanoseconds since the epoch."""
@@ -41,17 +42,17 @@ class Clock:
         ms = self.time_ns() // 1_000_000
         if ms > self._last_ms:
             self._last_ms = ms
-            self._random = int.from_bytes(os.urandom(10), "big") >> 1
+            self._begin((ms << 80) | int.from_bytes(os.urandom(10), "big") >> 1)
+        elif self._low < _LOW:
+            self._low += 1
         else:
-            self._random += 1
-        value = (self._last_ms << 80) | self._random
-        high = value >> 20
-        if high != self._head[0]:
-            self._head = (
-                high,
-                "".join([_PAIRS[(high >> shift) & 1023] for shift in range(100, -1, -10)]),
-            )
-        return f"{self._head[1]}{_PAIRS[(value >> 10) & 1023]}{_PAIRS[value & 1023]}"
+            self._begin((self._high + 1) << 20)
+        return f"{self._head}{_PAIRS[self._low >> 10]}{_PAIRS[self._low & 1023]}"
+
+    def _begin(self, value: int) -> None:
+        """Goes on from this value; its first 22 letters stay the same for a while."""
+        self._high, self._low = high, _ = divmod(value, _LOW + 1)
+        self._head = "".join([_PAIRS[(high >> shift) & 1023] for shift in range(100, -1, -10)])
 
 
 def moment(seconds: float) -> str:

@@ -279,6 +279,10 @@ class EntryWriter:
         """Adds a series."""
         self._db.execute("INSERT INTO series VALUES (?, ?, ?, ?, ?)", series)
 
+    def patches_follow(self) -> None:
+        """Lets entries come before the patches that they name; at the end of the transaction all must be there."""
+        self._db.execute("PRAGMA defer_foreign_keys = ON")
+
     def add_patches(self, rows: Iterable[tuple[StoredPatch, bytes | None]]) -> None:
         """Adds patches; the bytes beside each are its content, compressed with zlib; None: they are lost."""
         self._db.executemany(

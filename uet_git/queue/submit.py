@@ -123,7 +123,7 @@ class Intake:
         self.next_number = self.entries.next_number()
         self.rows: list[dict[str, Any]] = []
         self.added: dict[str, str] = {}  # identity to entry id
-        self.patches: list[tuple[StoredPatch, bytes]] = []
+        self.patches: list[tuple[StoredPatch, Part]] = []
         self.moves: list[Move] = []
         self.offers: list[tuple[str, Repaired]] = []
         self.superseded: list[Entry] = []
@@ -174,7 +174,7 @@ class Intake:
         return f"part {bad[0]} of the series was not taken" if bad and self.atomic else None
 
     def _write(self) -> None:
-        self.write.entries.add_patches(self.patches)
+        self.write.entries.patches_follow()
         self.write.entries.add(self.rows, self.run)
         self.moves.sort(key=lambda m: m.frm != "created")  # like moves are one statement
         self.write.entries.move(self.moves, run=self.run)
@@ -186,6 +186,8 @@ class Intake:
             set_aside.leave_out(self.write, self.entries, old, self.run)
         if self.run is not None and self.rows:
             self.write.runs.count(self.run, {"patches_created": len(self.rows)})
+        take = self.project.objects.deflater.take  # it had all this time
+        self.write.entries.add_patches([(s, take(p.sha256, p.piece)) for s, p in self.patches])
 
     def _reread(self, became: Sequence[tuple[str, bool]]) -> list[Submitted]:
         found = {e.entry_id: e for e in self.entries.by_ids(list(dict(became)))}
@@ -356,8 +358,7 @@ class Intake:
             self.clock.ulid(), part.sha256, len(part.piece), None, paths, len(patch.changes),
             patch.insertions, patch.deletions, patch.hunks, part.source.base, self.clock.now(),
         )  # fmt: skip
-        packed = self.project.objects.deflater.take(part.sha256, part.piece)
-        self.patches.append((stored, packed))
+        self.patches.append((stored, part))
         return stored
 
     def _row(self, part: Part, stored: StoredPatch, entry_id: str) -> dict[str, Any]:
