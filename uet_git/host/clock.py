@@ -13,7 +13,10 @@ class Clock:
 
     def __init__(self) -> None:
         self._last_ms = -1
-        self._high, self._low = 0, 0  # of the last ULID: its first 108 bits, and the 20 that count up
+        self._high, self._low = (
+            0,
+            0,
+        )  # of the last ULID: its first 108 bits, and the 20 that count up
         self._stamp = ("", -1)
         self._second = ("", -1)
         self._head = ""

@@ -137,9 +137,8 @@ class Intake:
         places = self._places(parts)
         self.met = self.entries.by_identities([p.identity for p in parts if p.known is None])
         fresh = [p for p in parts if p.known is None]
-        series_id = (
-            self._add_series(parts, cover) if is_series(parts, self.options) and fresh else None
-        )
+        whole = fresh and is_series(parts, self.options)
+        series_id = self._add_series(parts, cover) if whole else None
         became: list[tuple[str, bool]] = []  # entry id, and whether the ledger had it
         blocked = self._blocked_from_the_start(parts) if series_id is not None else None
         before: Entry | None = None
