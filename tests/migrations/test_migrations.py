@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests import ledgers
+from tests.migrations import whole
 from uet_git.errors import LedgerCorrupt, LedgerNewer
 from uet_git.host import shipped
 from uet_git.ledger import connection, documents, events, inspect, migrate
@@ -59,6 +60,31 @@ def filled(version: int, path: Path | str = ":memory:") -> sqlite3.Connection:
     return db
 
 
+def test_a_new_ledger_is_what_the_steps_lead_to() -> None:
+    assert migrate.whole() == whole.made(), "run `python -m tests.migrations.whole`"
+    with closing(connect()) as stepped, closing(connect()) as new:
+        migrate.migrate(stepped, CLOCK)
+        new.execute("BEGIN")
+        migrate.begin(new, CLOCK)
+        new.execute("COMMIT")
+        assert schema(new) == schema(stepped)
+        for table in ("states", "transitions"):
+            assert rows(new, table) == rows(stepped, table)
+        assert [r[:3] for r in rows(new, "migrations")] == [
+            r[:3] for r in rows(stepped, "migrations")
+        ]
+        for pragma in ("user_version", "integrity_check"):
+            assert (
+                new.execute(f"PRAGMA {pragma}").fetchall()
+                == stepped.execute(f"PRAGMA {pragma}").fetchall()
+            )
+        for (table,) in stepped.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table'"
+        ).fetchall():
+            asked = f"PRAGMA table_xinfo({table})"
+            assert new.execute(asked).fetchall() == stepped.execute(asked).fetchall()
+
+
 def tables(db: sqlite3.Connection) -> list[str]:
     return [name for kind, name, *_ in schema(db) if kind == "table"]
 
@@ -69,7 +95,8 @@ def tables(db: sqlite3.Connection) -> list[str]:
 def test_they_are_numbered_without_gaps_and_named() -> None:
     assert [s.version for s in STEPS] == list(range(1, len(STEPS) + 1))
     folder = shipped.folder("migrations")
-    assert sorted(p.name for p in folder.iterdir()) == [f"{s.name}.sql" for s in STEPS]
+    names = [f"{s.name}.sql" for s in STEPS]
+    assert sorted(p.name for p in folder.iterdir()) == [*names, "whole.sql"]
     for step in STEPS:
         assert (
             step.checksum == hashlib.sha256((folder / f"{step.name}.sql").read_bytes()).hexdigest()

@@ -9,7 +9,7 @@ import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -24,7 +24,7 @@ from uet_git.errors import (
     LedgerReadOnly,
     UetError,
 )
-from uet_git.host import files, shipped
+from uet_git.host import files
 from uet_git.host.clock import Clock
 from uet_git.ledger import migrate
 from uet_git.model.named import NamedTuple
@@ -35,8 +35,15 @@ BUSY_SECONDS: Final = 30.0
 _WAL_IS_SAFE: Final = sqlite3.sqlite_version_info >= (3, 51, 3)
 
 
-def create(path: Path, clock: Clock, meta: dict[str, str]) -> None:
+def create(
+    path: Path,
+    clock: Clock,
+    meta: dict[str, str],
+    first: Callable[[sqlite3.Connection], None] | None = None,
+) -> bool:
     """Makes a new ledger beside `path` and links it into place whole; leaves an existing one alone.
+
+    `first` writes what a new ledger begins with. Tells whether the one in place is the one that was made.
 
     Raises: LedgerReadOnly, DiskFull.
     """
@@ -47,18 +54,24 @@ def create(path: Path, clock: Clock, meta: dict[str, str]) -> None:
             try:
                 # Nobody sees the file before it is whole: one sync at its end is enough.
                 connection.execute("PRAGMA synchronous = OFF")
+                connection.execute("PRAGMA journal_mode = MEMORY")
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                migrate.migrate(connection, clock)
                 connection.execute("BEGIN IMMEDIATE")
+                migrate.begin(connection, clock)
                 connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
+                if first is not None:
+                    first(connection)
                 connection.execute("COMMIT")
             finally:
                 connection.close()
             os.chmod(fresh, 0o600)
             _sync(fresh)
+            made = False
             with suppress(FileExistsError):
                 os.link(fresh, path)
+                made = True
             _sync(path.parent)
+            return made
         finally:
             for leftover in (fresh, fresh.with_name(fresh.name + "-journal")):
                 leftover.unlink(missing_ok=True)
@@ -141,7 +154,7 @@ def about(connection: sqlite3.Connection | None = None) -> About:
 
 
 def _newest() -> int:
-    return len(list(shipped.folder("migrations").glob("[0-9]*.sql")))
+    return len(migrate.files())
 
 
 def _connect(path: Path, mode: str, patience: float | None = None) -> sqlite3.Connection:

@@ -221,18 +221,17 @@ def create(path: Path, clock: Clock, actor: str) -> str:
 
     Raises: LedgerReadOnly, DiskFull.
     """
-    ledger_id, project_id = clock.ulid(), clock.ulid()
-    _connection.create(
-        path, clock, {"ledger_id": ledger_id, "project_id": project_id, "created_at": clock.now()}
-    )
-    ledger = Ledger(path, clock, actor)
+    ids = {"ledger_id": clock.ulid(), "project_id": clock.ulid()}
+
+    def first(db: sqlite3.Connection) -> None:
+        chain = events.Chain(db, clock, actor)
+        chain.add("ledger_created", {**ids})
+        chain.flush()
+
+    if _connection.create(path, clock, {**ids, "created_at": clock.now()}, first):
+        return ids["ledger_id"]
+    ledger = Ledger(path, clock, actor)  # another process was faster
     try:
-        if ledger.last_seq() == 0:
-            with ledger.write() as write:
-                write.note(
-                    "ledger_created",
-                    {"ledger_id": ledger.ledger_id, "project_id": ledger.project_id},
-                )
         return ledger.ledger_id
     finally:
         ledger.close()
