@@ -88,6 +88,15 @@ def test_the_quick_look_lets_through_all_that_a_rule_matches(
         assert secrets.is_suspicious((around % found).encode("latin-1")), found
 
 
+@pytest.mark.parametrize("blanks", [0, 1, 59, 60, 200, 350])
+@pytest.mark.parametrize("sign", ["{}= ", " ={}", "{} = {}", "'] {}=> {}"])
+def test_a_name_far_before_its_secret_is_seen(blanks: int, sign: str) -> None:
+    sign = sign.format(" " * blanks, " " * (blanks // 2))
+    text = f'["ibm_api_key{sign}"' + "0aB-_" * 8 + '0000"'
+    hits, _ = secrets.scan(text.encode())
+    assert [hit.kind for hit in hits] == ["IBM Cloud IAM Key"]
+
+
 def test_the_rules_are_those_of_the_library() -> None:
     """A new release must be looked at: every rule set of it is used, or left out on purpose."""
     import inspect

@@ -64,6 +64,8 @@ _MASK: Final = bytes(
     120 if (chr(i).isalnum() and i < 128) or i in b"_-/+" else 32 for i in range(256)
 )
 _NEAR = 60
+_BLANKS: Final = 600
+_BETWEEN: Final = b" \t\"'[]=:>|"
 _BEFORE, _AFTER = 200, 800
 _LONGEST = 300
 """Where a piece ends inside of a line, so many bytes at its end are looked at again."""
@@ -151,7 +153,7 @@ def _places(text: bytes, effort: Effort) -> list[int]:
         end = len(text) if end < 0 else end
         if not text[at:end].islower() or _DIGIT.search(text, at, end):
             effort.runs -= 1
-            found = _TOKEN.search(text, max(0, at - _NEAR), end + _NEAR)
+            found = _TOKEN.search(text, _name_of(text, at), end + _NEAR)
             if found:
                 places.append(found.start())
                 if text.find(b"\n", found.start(), at) >= 0:
@@ -160,6 +162,12 @@ def _places(text: bytes, effort: Effort) -> list[int]:
                 places.append(max(jwt, end - _AFTER // 2))
         at = mask.find(_RUN, end)
     return places
+
+
+def _name_of(text: bytes, at: int) -> int:
+    """Where to begin to look for the name of what begins at `at`: the sign between them may have many blanks around."""
+    before = text[max(0, at - _BLANKS) : at]
+    return max(0, at - len(before) + len(before.rstrip(_BETWEEN)) - _NEAR)
 
 
 @cache

@@ -5,17 +5,19 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from uet_git.host.clock import Clock
 from uet_git.ledger import connection as _connection
 from uet_git.ledger import decisions, events, gates, handmade, landings, repairs, rollbacks
-from uet_git.ledger import witness as _witness
 from uet_git.ledger.connection import About
 from uet_git.ledger.entries import IS_OPEN, Entries, EntryWriter
 from uet_git.ledger.events import Link
 from uet_git.ledger.runs import Runs, RunWriter
 from uet_git.model.entry import Event, Landing, StoredRepair
+
+if TYPE_CHECKING:
+    from uet_git.ledger.witness import Witness
 
 FILE_NAME: Final = "ledger.db"
 HIGHEST_NUMBER: Final = "highest_number"
@@ -199,13 +201,17 @@ class Ledger:
         self.patience = seconds
         self.db.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
 
-    def witness(self) -> _witness.Witness:
+    def witness(self) -> "Witness":
         """What must still be there after somebody else's program ran."""
-        return _witness.take(self.db)
+        from uet_git.ledger import witness
 
-    def lost_since(self, before: _witness.Witness) -> list[str]:
+        return witness.take(self.db)
+
+    def lost_since(self, before: "Witness") -> list[str]:
         """What is gone or other than it was, in words."""
-        return _witness.differences(self.db, before)
+        from uet_git.ledger import witness
+
+        return witness.differences(self.db, before)
 
     def gate(self, prefix: str) -> list[gates.GateRow]:
         """Up to two gate attempts whose id starts so."""

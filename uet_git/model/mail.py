@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from uet_git.model import foreign, mailheaders, message
+from uet_git.model import mailheaders, message
 from uet_git.model.charset import UnreadableError, to_utf8, valid_utf8
 from uet_git.model.inbody import InBody
 from uet_git.model.mailbody import BREAK, Part, parts
@@ -26,14 +26,19 @@ def read(piece: bytes) -> Mail:
     if what is Kind.DIFF:
         return Mail(None, None, b"", b"", piece, 0, 0, False, None)
     try:
-        if what is Kind.HG:
-            return _read_mail(foreign.from_hg(piece.lstrip(SPACES)))
-        if what is Kind.STGIT:
-            return _read_mail(foreign.from_stgit(piece))
-        return _read_mail(piece)
+        return _read_mail(_plain(piece, what))
     except UnreadableError as exc:
         finding = Finding(exc.code, exc.detail)
         return Mail(None, None, b"", b"", b"", 0, 0, False, None, finding)
+
+
+def _plain(piece: bytes, what: Kind) -> bytes:
+    """A piece of another tool as a mail. Raises: UnreadableError."""
+    if what not in (Kind.HG, Kind.STGIT):
+        return piece
+    from uet_git.model import foreign
+
+    return foreign.from_hg(piece.lstrip(SPACES)) if what is Kind.HG else foreign.from_stgit(piece)
 
 
 def _read_mail(piece: bytes) -> Mail:

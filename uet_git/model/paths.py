@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 
-from uet_git.model import gitmodules, links
 from uet_git.model.pattern import late
 from uet_git.model.records import (
     EXECUTABLE,
@@ -198,6 +197,8 @@ def _judged_gitmodules(
     """Judges a `.gitmodules`; only the one at the top is read by git, so only its content counts."""
     if mode not in (None, REGULAR, EXECUTABLE):
         return [Finding("path.gitmodules", "it is not a regular file", path, line)]
+    from uet_git.model import gitmodules
+
     wrong = gitmodules.hostile(content) if content is not None and b"/" not in path else None
     return [Finding("path.gitmodules", wrong, path, line)] if wrong else []
 
@@ -222,6 +223,8 @@ def _judged_modes(change: FileChange) -> Iterator[Finding]:
     if change.op == "delete":
         return
     if new == SYMLINK:
+        from uet_git.model import links
+
         target = _whole(change)
         if target is not None and links.escapes(path, target):
             yield Finding("mode.symlink_escape", f"to {_shown(target)}", path, line)
@@ -278,6 +281,8 @@ def _judged_tree_modes(
         if new not in KNOWN_MODES:
             yield Finding("mode.unknown", _octal(None, new), path)
         if new == SYMLINK:
+            from uet_git.model import links
+
             target = read_blob(oid)
             if links.escapes_tree(
                 path, target, lambda p: entry(p)[0], lambda p: read_blob(entry(p)[1])

@@ -19,7 +19,6 @@ from uet_git.plumbing import inway
 from uet_git.plumbing.git import Begun, Git, words
 from uet_git.plumbing.indexfile import is_untouched
 from uet_git.plumbing.indexlock import IndexLock
-from uet_git.plumbing.pathwise import Pathwise
 from uet_git.plumbing.worktrees import WorkTree
 
 _PATIENCE = 1.0
@@ -102,6 +101,8 @@ class BringAlong:
         reading, self._reading = self._reading, None
         assert reading is not None
         if reading.end().code != 0:
+            from uet_git.plumbing.pathwise import Pathwise
+
             left, _ = Pathwise(self._git, self._lock).carry(self._changes)
         self._lock.publish()
         return left
@@ -207,6 +208,8 @@ def repair(
     of this landing's business any more. Returns the paths left as they are, because they hold the user's own content.
     Raises: GitLocked, GitFailed, DiskFull, IoFailed.
     """
+    from uet_git.plumbing.pathwise import Pathwise
+
     found = tree_changes(tree, old, new) if changes is None else changes
     since = {c.path for c in tree_changes(tree, new, "HEAD")}
     lock = IndexLock(tree.git)

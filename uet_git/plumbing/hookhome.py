@@ -23,7 +23,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
-from uet_git.host import files, hookplan
+from uet_git.host import files
 from uet_git.model.named import NamedTuple
 
 FOLDER: Final = "hooks"
@@ -148,6 +148,8 @@ class HookHome:
 
     def set_flags(self, wanted: Iterable[str]) -> None:
         """Puts the flags as the configuration has them; what cannot be written stays as it is."""
+        from uet_git.host import hookplan
+
         there = set(wanted)
         for name in hookplan.FLAGS:
             path = self._of(name)

@@ -4,7 +4,7 @@ import datetime as dt
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from uet_git.errors import UsageError
 from uet_git.host import files
@@ -12,14 +12,15 @@ from uet_git.ledger.entries import Move, identity_of
 from uet_git.ledger.handmade import RUNG, HookEntry
 from uet_git.ledger.ledger import Writer
 from uet_git.ledger.runs import Attempt
-from uet_git.model import commitobject, treechange
-from uet_git.model.commitobject import CommitFacts
 from uet_git.model.entry import Entry, StoredPatch
 from uet_git.model.named import NamedTuple
 from uet_git.model.reasons import REASONS, Gravity
 from uet_git.model.records import Finding, TreeChange
 from uet_git.plumbing import hookhome
 from uet_git.project import Project
+
+if TYPE_CHECKING:
+    from uet_git.model.commitobject import CommitFacts
 
 ORIGIN = {"tool_id": "hook"}
 _SOUND = {"format_ok": 1, "scope_ok": 1, "constraints_ok": 1}
@@ -82,6 +83,8 @@ def add(
     submitter: str = "",
 ) -> str:
     """Adds the entry of a staged change, in state created; returns its id. `known` is what is otherwise of now."""
+    from uet_git.model import treechange
+
     content = treechange.write(staged.base, staged.tree, staged.changes)
     sha256 = hashlib.sha256(content).hexdigest()
     names = [c.path.decode("utf-8", "backslashreplace") for c in staged.changes]
@@ -170,8 +173,10 @@ def verified(write: Writer, entry_id: str, tree: str, run: str, since: str) -> N
     write.runs.add_steps(run, steps)
 
 
-def commit(write: Writer, entry_id: str, commit_id: str, facts: CommitFacts) -> None:
+def commit(write: Writer, entry_id: str, commit_id: str, facts: "CommitFacts") -> None:
     """verified -> committed, with what the commit says of itself."""
+    from uet_git.model import commitobject
+
     title = facts.message.split(b"\n", 1)[0].decode("utf-8", "backslashreplace")
     name, email = (
         part.decode("utf-8", "backslashreplace") for part in commitobject.who(facts.author)
@@ -187,7 +192,7 @@ def commit(write: Writer, entry_id: str, commit_id: str, facts: CommitFacts) -> 
 
 
 def commit_again(
-    project: Project, write: Writer, before: HookEntry, commit_id: str, facts: CommitFacts
+    project: Project, write: Writer, before: HookEntry, commit_id: str, facts: "CommitFacts"
 ) -> str:
     """The entry of a commit whose tree had passed as `before`: no gate ran again."""
     old = project.ledger.entries.get(before.entry_id)

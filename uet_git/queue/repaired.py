@@ -2,14 +2,13 @@
 
 import itertools
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from uet_git.errors import ObjectTooLarge, UsageError
-from uet_git.model import paths, repair, repair_name
+from uet_git.model import paths
 from uet_git.model.entry import Entry, StoredRepair
 from uet_git.model.reasons import REASONS
 from uet_git.model.records import EXECUTABLE, REGULAR, TREE, Finding, Oid, Patch
-from uet_git.model.repair import Repaired
 from uet_git.model.settings import MB, Limits
 from uet_git.model.work import OverBudget
 from uet_git.plumbing.objects import Objects
@@ -17,6 +16,9 @@ from uet_git.plumbing.view import View
 from uet_git.project import Project
 from uet_git.queue.options import Options, Source
 from uet_git.queue.validate import Judgement
+
+if TYPE_CHECKING:
+    from uet_git.model.repair import Repaired
 
 _LARGEST: Final = 4 * MB  # bytes of a file that is looked at
 _MOST_PATHS: Final = 50_000
@@ -62,13 +64,15 @@ class Tip:
 
 def at_intake(
     project: Project, judged: Judgement, tree: Oid, limits: Limits
-) -> tuple[Judgement, Repaired | None]:
+) -> "tuple[Judgement, Repaired | None]":
     """The judgement of a refused diff with the reading that can be offered for it, or with why there is none."""
+    from uet_git.model import repair
+
     refusal = judged.findings[0] if len(judged.findings) == 1 else None
     if judged.patch.changes or refusal is None or refusal.code not in repair.REPAIRABLE:
         return judged, None
     found = _read(project, judged.mail.diff, tree, limits, refusal)
-    if isinstance(found, Repaired):
+    if isinstance(found, repair.Repaired):
         return judged._replace(findings=(offered(found, refusal),)), found
     if found == refusal:
         return judged, None
@@ -82,7 +86,7 @@ def at_intake(
 
 def at_stage(
     project: Project, patch: Patch, tree: Oid, limits: Limits, diff: Callable[[], bytes]
-) -> Repaired | None:
+) -> "Repaired | None":
     """A reading of a well formed patch that fits where the patch itself does not.
 
     Looks only where a file may be named without `a/` and `b/`, or ends its lines otherwise than the patch.
@@ -90,7 +94,7 @@ def at_stage(
     if not _worth_it(patch, Tip(project.objects, tree)):
         return None
     found = _read(project, diff(), tree, limits, None)
-    return found if isinstance(found, Repaired) else None
+    return None if isinstance(found, Finding) else found
 
 
 def _worth_it(patch: Patch, tip: Tip) -> bool:
@@ -112,7 +116,9 @@ def _worth_it(patch: Patch, tip: Tip) -> bool:
 
 def _read(
     project: Project, diff: bytes, tree: Oid, limits: Limits, refusal: Finding | None
-) -> Repaired | Finding:
+) -> "Repaired | Finding":
+    from uet_git.model import repair
+
     tip = Tip(project.objects, tree)
     width = project.git.hex_length
     found = repair.read(
@@ -121,7 +127,7 @@ def _read(
         known_paths=tip.ending if refusal is not None else _none,
         hex_length=width,
     )
-    if isinstance(found, Repaired):
+    if isinstance(found, repair.Repaired):
         if not _is_sure(found, tip):
             return Finding("apply.no_such_file", "more than one file may be meant")
         unsafe = [f for f in paths.judge_patch(found.patch, limits) if _drops(f)]
@@ -129,8 +135,10 @@ def _read(
     return found
 
 
-def _is_sure(found: Repaired, tip: Tip) -> bool:
+def _is_sure(found: "Repaired", tip: Tip) -> bool:
     """Whether no other file has the name of one that was found in another folder than the diff says."""
+    from uet_git.model import repair_name
+
     if not any(repair_name.ONLY_ONE in said for said in found.repairs):
         return True
     names = {path.rpartition(b"/")[2] for path in found.patch.paths}
@@ -145,7 +153,7 @@ def _drops(finding: Finding) -> bool:
     return REASONS[finding.code].gravity > REASONS["parse.repairable"].gravity
 
 
-def offered(found: Repaired, refusal: Finding) -> Finding:
+def offered(found: "Repaired", refusal: Finding) -> Finding:
     """The finding that says what was repaired, and why it had to be."""
     words = "; ".join(found.repairs)
     touched = found.patch.paths

@@ -7,19 +7,22 @@ end, `audit` before it looks, and a reading command if a hook left something.
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from uet_git.errors import MissingObject, StaleMove, UetError
 from uet_git.host import process
 from uet_git.ledger.handmade import HookEntry
 from uet_git.ledger.ledger import Writer
-from uet_git.model import commitobject, journal
-from uet_git.model.commitobject import CommitFacts
+from uet_git.model import journal
 from uet_git.model.journal import Checked, Hit, Report, Rewritten
 from uet_git.model.named import NamedTuple
 from uet_git.model.records import Oid
 from uet_git.plumbing import refs
 from uet_git.project import WATCHING, Project
 from uet_git.queue import checked, handmade
+
+if TYPE_CHECKING:
+    from uet_git.model.commitobject import CommitFacts
 
 _POSITION = "hook_journal"
 
@@ -176,6 +179,8 @@ def _read_commits(project: Project, work: _Work) -> None:
     if work.open_ or work.checked:
         wanted |= dict.fromkeys(c for r in work.ranges for c in r.commits)
         wanted |= dict.fromkeys(r.new for r in work.still)
+    if wanted:
+        from uet_git.model import commitobject
     for oid in wanted:
         with suppress(MissingObject):
             work.facts[oid] = commitobject.read(project.objects.commit(oid))
@@ -208,7 +213,7 @@ class _Tying:
         self._see()
         self._close()
 
-    def _tie(self, commit: str, facts: CommitFacts) -> None:
+    def _tie(self, commit: str, facts: "CommitFacts") -> None:
         report = self.work.reports.get(commit)
         where = None if report is None else report.git_dir
         own = [
@@ -226,11 +231,11 @@ class _Tying:
             else:
                 self._unverified(commit, facts, report, own)
 
-    def _committed(self, entry: HookEntry, commit: str, facts: CommitFacts) -> None:
+    def _committed(self, entry: HookEntry, commit: str, facts: "CommitFacts") -> None:
         handmade.commit(self.write, entry.entry_id, commit, facts)
         del self.waiting[entry.entry_id]
 
-    def _passed_before(self, report: Report, facts: CommitFacts) -> HookEntry | None:
+    def _passed_before(self, report: Report, facts: "CommitFacts") -> HookEntry | None:
         """The entry that vouches for a commit which pre-commit let through on a marker, or which is made again."""
         bases = {self._tree_of(facts.parents[0]) if facts.parents else self.project.git.empty_tree}
         hits = [h for h in self.work.hits if (h.pid, h.tree) == (report.pid, facts.tree)]
@@ -249,7 +254,7 @@ class _Tying:
             return ""
 
     def _unverified(
-        self, commit: str, facts: CommitFacts, report: Report, own: Sequence[HookEntry]
+        self, commit: str, facts: "CommitFacts", report: Report, own: Sequence[HookEntry]
     ) -> None:
         entry = own[-1] if own else None
         self.write.handmade.unverified(
@@ -283,6 +288,6 @@ class _Tying:
                 handmade.drop(self.write, entry, "queue.abandoned", "no commit came of it")
 
 
-def _is_foreign(report: Report, facts: CommitFacts) -> bool:
+def _is_foreign(report: Report, facts: "CommitFacts") -> bool:
     """Whether a merge made no commit: it went forward to one that was made elsewhere, or squashed into the index."""
     return report.via == "post-merge" and len(facts.parents) < 2
