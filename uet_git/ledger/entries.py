@@ -26,6 +26,7 @@ _LANDED_AT: Final = "SELECT max(v.seq) FROM events v WHERE v.entry_id = entries.
 _JSON: Final = frozenset({"findings", "waived", "origin", "scope", "depends_on"})
 _JSON_AT: Final = tuple(i for i, name in enumerate(_COLUMNS) if name in _JSON)
 _NEW: Final = tuple(c for c in _COLUMNS if c != "seq")
+_NEW_JSON: Final = tuple(i for i, name in enumerate(_NEW) if name in _JSON)
 _IF_GIVEN: Final = ("series_id", "series_index", "replaces", "rollback_of")
 _ONLY_TOLD: Final = ("rolls_back", "why")
 """What the first event says and no column holds."""
@@ -319,7 +320,11 @@ class EntryWriter:
             seq = self._chain.add("patch_created", payload, run=run, entry=given["entry_id"])
             full = {**_DEFAULTS, **given, "state": "created", "made_by_run": run}
             full.update(created_at=now, updated_at=now, event_seq=seq)
-            rows.append([_stored(name, full[name]) for name in _NEW])
+            row = [full[name] for name in _NEW]
+            for i in _NEW_JSON:
+                if row[i] is not None:
+                    row[i] = "[]" if row[i] == [] else canonical(row[i])
+            rows.append(row)
         self._chain.flush()
         marks = ", ".join("?" * len(_NEW))
         self._db.executemany(f"INSERT INTO entries ({', '.join(_NEW)}) VALUES ({marks})", rows)

@@ -123,9 +123,14 @@ class Ledger:
 
     def links(self, after: int) -> list[Link]:
         """The events after `after` as the log keeps them; what this process wrote itself is not read again."""
-        recent = [link for link in self._recent if link.seq > after]
-        whole = range(after + 1, self.last_seq() + 1)
-        if recent and [link.seq for link in recent] == list(whole):
+        last = self.last_seq()
+        recent = self._recent[after - last :] if last > after else []
+        # They ascend: as many as there should be, with the right ends, are all of them.
+        if recent and (len(recent), recent[0].seq, recent[-1].seq) == (
+            last - after,
+            after + 1,
+            last,
+        ):
             return recent
         return [Link(e.seq, e.hash, events.json_line(e)) for e in self.events(after)]
 

@@ -20,6 +20,7 @@ from uet_git.model.named import NamedTuple
 from uet_git.model.pattern import late
 from uet_git.model.placing import Image
 from uet_git.model.records import FileChange, Finding, Hunk
+from uet_git.model.seek import seek
 from uet_git.model.work import STEP, OverBudget, Work
 
 __all__ = [
@@ -79,7 +80,7 @@ def _in_order(
         elif base.startswith(old, cursor):
             at = cursor
         else:
-            at = base.find(b"\n" + old, cursor) + 1 or -1
+            at = seek(base, b"\n" + old, cursor) + 1 or -1
         budget.spend_search((at if at >= 0 else size) - cursor, len(old), size - cursor)
         if at < 0:
             return None

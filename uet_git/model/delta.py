@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from uet_git.model.binarypatch import varint
 from uet_git.model.records import Hunk
+from uet_git.model.seek import seek
 from uet_git.model.work import STEP, Work
 
 _SHORTEST = 4  # git takes a shorter one for damaged
@@ -66,7 +67,7 @@ def delta_of(hunks: Sequence[Hunk], base: bytes, result: bytes) -> bytes | None:
     old = new = 0  # how far base and result are used up
     for hunk in hunks:
         text = hunk.new
-        at = result.find(text, new)
+        at = seek(result, text, new)
         if at < 0:
             return None
         made += (base[old : old + at - new], text)
