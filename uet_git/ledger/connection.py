@@ -166,7 +166,11 @@ def _connect(path: Path, mode: str, patience: float | None = None) -> sqlite3.Co
         cached_statements=256,
         check_same_thread=False,
     )
-    for pragma in ("foreign_keys=ON", "trusted_schema=OFF", "cell_size_check=ON", "mmap_size=0"):
+    # What takes back a statement that fails is kept in memory: a file costs two writes for each page that one changes.
+    for pragma in (
+        *("foreign_keys=ON", "trusted_schema=OFF", "cell_size_check=ON", "mmap_size=0"),
+        "temp_store=MEMORY",
+    ):
         connection.execute(f"PRAGMA {pragma}")
     if mode != "ro":
         connection.execute("PRAGMA journal_mode=" + ("WAL" if _WAL_IS_SAFE else "TRUNCATE"))
