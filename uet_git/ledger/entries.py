@@ -280,10 +280,6 @@ class EntryWriter:
         """Adds a series."""
         self._db.execute("INSERT INTO series VALUES (?, ?, ?, ?, ?)", series)
 
-    def patches_follow(self) -> None:
-        """Lets entries come before the patches that they name; at the end of the transaction all must be there."""
-        self._db.execute("PRAGMA defer_foreign_keys = ON")
-
     def add_patches(self, rows: Iterable[tuple[StoredPatch, bytes | None]]) -> None:
         """Adds patches; the bytes beside each are its content, compressed with zlib; None: they are lost."""
         self._db.executemany(
@@ -302,6 +298,10 @@ class EntryWriter:
                 for p, packed in rows
             ],
         )
+
+    def fill_patches(self, contents: Iterable[tuple[bytes, str]]) -> None:
+        """Gives patches that were added without it their content, compressed with zlib; each with the patch's id."""
+        self._db.executemany("UPDATE patches SET content = ? WHERE patch_id = ?", contents)
 
     def add(self, entries: Sequence[dict[str, Any]], run: str | None) -> None:
         """Adds entries in state `created`; each dict names the columns that are not NULL or default."""

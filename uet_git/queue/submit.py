@@ -143,8 +143,7 @@ class Intake:
         blocked = self._blocked_from_the_start(parts) if series_id is not None else None
         before: Entry | None = None
         for index, (part, place) in enumerate(zip(parts, places, strict=True), 1):
-            twin = self._twin(part)
-            if twin is not None:
+            if (twin := self._twin(part)) is not None:
                 became.append((twin, True))
                 continue
             moves_over = place is not None and self.options.replaces_series is not None
@@ -173,7 +172,7 @@ class Intake:
         return f"part {bad[0]} of the series was not taken" if bad and self.atomic else None
 
     def _write(self) -> None:
-        self.write.entries.patches_follow()
+        self.write.entries.add_patches([(stored, None) for stored, _ in self.patches])
         self.write.entries.add(self.rows, self.run)
         self.moves.sort(key=lambda m: m.frm != "created")  # like moves are one statement
         self.write.entries.move(self.moves, run=self.run)
@@ -186,7 +185,9 @@ class Intake:
         if self.run is not None and self.rows:
             self.write.runs.count(self.run, {"patches_created": len(self.rows)})
         take = self.project.objects.deflater.take  # it had all this time
-        self.write.entries.add_patches([(s, take(p.sha256, p.piece)) for s, p in self.patches])
+        self.write.entries.fill_patches(
+            (take(p.sha256, p.piece), s.patch_id) for s, p in self.patches
+        )
 
     def _reread(self, became: Sequence[tuple[str, bool]]) -> list[Submitted]:
         found = {e.entry_id: e for e in self.entries.by_ids(list(dict(became)))}
@@ -385,8 +386,7 @@ class Intake:
             "sign_off": int(options.sign_off),
         }
         row.update(options.ids)
-        reverts = part.source.reverts
-        if reverts is not None:
+        if (reverts := part.source.reverts) is not None:
             row.update(_rollback(reverts.originals, reverts.why))
         return row
 
