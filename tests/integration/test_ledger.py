@@ -489,7 +489,9 @@ def test_what_was_undone_is_not_anchored_from_memory(ledger: Ledger) -> None:
         write.note("note", {"n": 2})
     told = [json.loads(link.line)["payload"] for link in ledger.links(1)]
     assert told == [{"n": 2}]
-    assert [link.line for link in ledger.links(0)] == [events.json_line(e) for e in ledger.events()]
+    assert [link.line.decode() for link in ledger.links(0)] == [
+        events.json_line(e) + "\n" for e in ledger.events()
+    ]
 
 
 # -- reading ---------------------------------------------------------------------------------------------------------

@@ -95,11 +95,11 @@ def hash_of(line: str) -> str:
 
 
 class Link(NamedTuple):
-    """One event as the log keeps it: its seq, its hash, and its line."""
+    """One event as the log keeps it: its seq, its hash, and its line with the line feed."""
 
     seq: int
     hash: str
-    line: str
+    line: bytes
 
 
 class Chain:
@@ -133,7 +133,7 @@ class Chain:
         prev = self._hash
         line = line_of(self._seq, event_id, ts, self._actor, run, entry, kind, text, prev)
         self._hash = hash_of(line)
-        self.links.append(Link(self._seq, self._hash, with_hash(line, self._hash)))
+        self.links.append(Link(self._seq, self._hash, log_line(line, self._hash)))
         self._rows.append(
             (
                 self._seq,
@@ -185,6 +185,11 @@ def json_line(event: Event) -> str:
 def with_hash(line: str, hash_: str) -> str:
     """A canonical line with its hash added."""
     return f'{line[:-1]},"hash":"{hash_}"}}'
+
+
+def log_line(line: str, hash_: str) -> bytes:
+    """A canonical line with its hash, as it stands in the log."""
+    return f'{line[:-1]},"hash":"{hash_}"}}\n'.encode("ascii")
 
 
 def of_line(line: bytes) -> Event | None:

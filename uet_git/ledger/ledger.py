@@ -132,11 +132,14 @@ class Ledger:
             last,
         ):
             return recent
-        return [Link(e.seq, e.hash, events.json_line(e)) for e in self.events(after)]
+        return [
+            Link(e.seq, e.hash, events.json_line(e).encode("ascii") + b"\n")
+            for e in self.events(after)
+        ]
 
     def made_here(self, after: int, kinds: Sequence[str]) -> list[Link]:
         """The newest events after `after` that this process wrote, of these kinds."""
-        marks = tuple(f'"kind":"{kind}"' for kind in kinds)
+        marks = tuple(f'"kind":"{kind}"'.encode() for kind in kinds)
         return [
             link
             for link in self._recent

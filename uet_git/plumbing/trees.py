@@ -49,14 +49,19 @@ class Composer:
             self._seen = (tree, View(self.objects, tree))
         return self._seen[1]
 
-    def compose(self, base_tree: Oid, patch: Patch) -> Composed | Conflict:
+    def compose(
+        self, base_tree: Oid, patch: Patch, *, is_read: bool = False
+    ) -> Composed | Conflict:
         """The candidate tree; its new objects are pending. A conflict names every file and leaves nothing pending.
 
+        `is_read`: most of what it starts from was read before, so it is not asked for in bulk.
         Raises: MissingObject, CorruptObject.
         """
         mark = self.objects.mark()
         attempt = _Attempt(self.objects, self.limits, self.view(base_tree))
         try:
+            if not is_read:
+                attempt.prefetch(patch)
             outcome = attempt.run(patch)
         except BaseException:
             self.objects.rewind(mark)
@@ -84,9 +89,12 @@ class _Attempt:
         self.links_gone: set[bytes] = set()
         self.links_made: set[bytes] = set()
 
+    def prefetch(self, patch: Patch) -> None:
+        """Reads what the patch starts from with few round trips."""
+        self.view.prefetch([c.old_path for c in patch.changes if c.old_path is not None])
+
     def run(self, patch: Patch) -> Composed | Conflict:
         self._foresee(patch)
-        self.view.prefetch([c.old_path for c in patch.changes if c.old_path is not None])
         findings: list[Finding] = []
         results: list[Left] = []
         for change in patch.changes:
@@ -227,7 +235,8 @@ def _edits(patch: Patch, results: list[Left]) -> dict[bytes, TreeEntry | None]:
 
 def _unsafe(change: FileChange) -> Finding | None:
     """Paths are judged elsewhere; what would make a tree that git refuses does not get in here either."""
-    for path in (change.old_path, change.new_path):
+    old, new = change.old_path, change.new_path
+    for path in (old,) if old == new else (old, new):
         if path is not None and _UNSAFE.search(path):
             code = "path.dotgit" if b".git" in path.lower() else "path.traversal"
             return Finding(code, "", path)

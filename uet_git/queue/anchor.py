@@ -60,7 +60,7 @@ def prepare(project: Project, last: Anchor) -> tuple[RefUpdate, Anchor] | None:
     if not new:
         return None
     objects = project.objects
-    lines = "".join([link.line + "\n" for link in new]).encode("ascii")
+    lines = b"".join([link.line for link in new])
     blob = objects.put("blob", lines)
     tree = objects.put("tree", b"100644 " + FILE_NAME + b"\0" + bytes.fromhex(blob))
     stamp = b"%d +0000" % (project.clock.time_ns() // 1_000_000_000)

@@ -67,6 +67,7 @@ class Stager:
         self.settings = settings
         self.defers = False
         self.composer = Composer(project.objects, settings.limits)
+        self._read: set[str] = set()  # ids of patches whose files were read ahead
         self._ruled = validate.has_rules(project, settings)
         if self._ruled:
             _ = self.judge  # a policy that contradicts itself is told before anything is tried
@@ -85,9 +86,12 @@ class Stager:
 
     def look_ahead(self, tree: Oid, line: Sequence[Entry]) -> None:
         """Reads what the patches in memory start from on `tree` at once, not one by one as each is tried."""
-        known = (self.project.parsed.take(entry.patch_id) for entry in line)
-        changes = (change for patch in known if patch is not None for change in patch.changes)
-        paths = dict.fromkeys(c.old_path for c in changes if c.old_path is not None)
+        paths: dict[bytes, None] = {}
+        for entry in line:
+            patch = self.project.parsed.take(entry.patch_id)
+            if patch is not None:
+                self._read.add(entry.patch_id)
+                paths |= dict.fromkeys(c.old_path for c in patch.changes if c.old_path is not None)
         self.composer.view(tree).prefetch(list(paths))
 
     def stage(self, tree: Oid, entry: Entry) -> Staged | NotStaged:
@@ -143,7 +147,7 @@ class Stager:
 
     def _composed(self, tree: Oid, entry: Entry, patch: Patch) -> Composed | Conflict:
         """The candidate tree, proved to be exactly what was handed in; git is asked where the composer doubts."""
-        result = self.composer.compose(tree, patch)
+        result = self.composer.compose(tree, patch, is_read=entry.patch_id in self._read)
         if isinstance(result, Composed):
             if self._is_deferred(result):
                 return result
