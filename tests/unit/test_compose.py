@@ -398,6 +398,18 @@ def test_hunks_become_a_delta_or_none(
     assert delta_of([*hunks, hunk(1, 1, b"+not in the result \xff\0")], base, result) is None
 
 
+def test_a_delta_brings_only_what_is_new() -> None:
+    lines = [b"line %d\n" % n for n in range(100)]
+    base, result = b"".join(lines), b"".join([*lines[:50], b"new\n", *lines[51:]])
+    around = [b" " + line.rstrip() for line in lines]
+    one = hunk(48, 48, *around[47:50], b"-line 50", b"+new", *around[51:54])
+    delta = delta_of([one], base, result)
+    assert delta is not None
+    assert apply_delta(delta, base, Work()) == result
+    assert b"new\n" in delta
+    assert b"line" not in delta
+
+
 def test_a_delta_copies_more_than_one_instruction_can() -> None:
     base = b"x" * 70_000 + b"\n" + b"y" * (2**24 + 5) + b"\n"
     delta = delta_of([hunk(1, 1, b"-" + b"x" * 70_000, b"+new")], base, b"new\n" + base[70_001:])

@@ -65,23 +65,39 @@ def delta_of(hunks: Sequence[Hunk], base: bytes, result: bytes) -> bytes | None:
     delta = [_size(len(base)), _size(len(result))]
     made: list[bytes] = []
     old = new = 0  # how far base and result are used up
+    kept = 0  # from here on the base is to be copied: context of a hunk is, too
     for hunk in hunks:
         text = hunk.new
         at = seek(result, text, new)
         if at < 0:
             return None
-        made += (base[old : old + at - new], text)
-        delta += _copies(old, at - new)
+        head, tail = _context(hunk)
+        end = old + at - new + head
+        added = text[head : len(text) - tail]
+        made += (base[kept:end], added)
+        delta += _copies(kept, end - kept)
         delta += [
             _BYTES[len(piece)] + piece
-            for piece in (text[i : i + _INSERT] for i in range(0, len(text), _INSERT))
+            for piece in [added[i : i + _INSERT] for i in range(0, len(added), _INSERT)]
         ]
         old += at - new + len(hunk.old)
         new = at + len(text)
-    made.append(base[old:])
-    delta += _copies(old, len(base) - old)
+        kept = old - tail
+    made.append(base[kept:])
+    delta += _copies(kept, len(base) - kept)
     found = b"".join(delta)
     return found if b"".join(made) == result and len(found) >= _SHORTEST else None
+
+
+def _context(hunk: Hunk) -> tuple[int, int]:
+    """Bytes of the lines that a hunk leaves as they are at its beginning and at its end."""
+    text = hunk.new
+    head, end = 0, len(text)
+    for _ in range(hunk.leading):
+        head = text.find(b"\n", head) + 1 or len(text)
+    for _ in range(hunk.trailing):
+        end = text.rfind(b"\n", head, max(end - 1, head)) + 1 or head
+    return head, len(text) - end
 
 
 def _copies(offset: int, size: int) -> list[bytes]:
