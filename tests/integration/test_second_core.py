@@ -49,7 +49,7 @@ def test_what_fails_there_is_done_here(end: str) -> None:
             raise ValueError(item)
         return item[:2]
 
-    assert beside.each(one, ITEMS) == [b[:2] for b in ITEMS]
+    assert list(beside.each(one, ITEMS)) == [b[:2] for b in ITEMS]
 
 
 def test_one_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,14 +13,13 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
 WORTH: Final = 1 << 18  # bytes; forking costs some milliseconds
 _ITEMS: Final = 32
 _PATIENCE: Final = 60.0  # seconds
-_CHUNK: Final = 1 << 20
 _OWN: Final = 0.56  # of the bytes; the other process also forks and pickles
 
 
@@ -68,38 +67,46 @@ class Beside(Generic[T]):
             os.close(self._reading)
             self._reading = -1
 
-    def _read(self) -> bytes:
-        """Everything until the other side closes; empty if it is not all there in time."""
-        pieces = []
+    def _read(self) -> bytearray:
+        """The whole answer, its length before it; empty if it is not all there in time."""
         poll = select.poll()
         poll.register(self._reading, select.POLLIN)
         deadline = time.monotonic() + _PATIENCE
-        while self._pid > 0:
-            if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-                return b""
-            data = os.read(self._reading, _CHUNK)
-            if not data:
-                break
-            pieces.append(data)
-        return b"".join(pieces)
+        size = self._take(8, poll, deadline)
+        return self._take(int.from_bytes(size, "big"), poll, deadline) if size else size
+
+    def _take(self, size: int, poll: select.poll, deadline: float) -> bytearray:
+        data = bytearray(size)
+        view = memoryview(data)
+        while view and self._pid > 0:
+            left = max(0.0, deadline - time.monotonic())
+            read = os.readv(self._reading, [view]) if poll.poll(left * 1000) else 0
+            if not read:
+                return bytearray()
+            view = view[read:]
+        return data
 
 
-def each(function: Callable[[bytes], T], items: Sequence[bytes]) -> list[T]:
-    """`[function(item) for item in items]`, near half of the bytes in a second process where that pays."""
+def each(function: Callable[[bytes], T], items: Sequence[bytes]) -> Iterator[T]:
+    """`function(item)` of each item in order, near half of the bytes in a second process where that pays.
+
+    What was done here comes before the other's is waited for.
+    """
     total = sum(map(len, items))
     if len(items) < _ITEMS or total < WORTH or not is_possible():
-        return [function(item) for item in items]
+        yield from map(function, items)
+        return
     middle, seen = 0, 0
     while seen < total * _OWN:
         seen += len(items[middle])
         middle += 1
     rest = Beside(lambda: [function(item) for item in items[middle:]])
     try:
-        mine = [function(item) for item in items[:middle]]
+        yield from [function(item) for item in items[:middle]]
         theirs = rest.result()
     finally:
         rest.close()
-    return mine + (theirs or [function(item) for item in items[middle:]])
+    yield from theirs or map(function, items[middle:])
 
 
 def _answer(work: Callable[[], object], writing: int) -> None:
@@ -111,9 +118,11 @@ def _answer(work: Callable[[], object], writing: int) -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         gc.disable()
-        view = memoryview(pickle.dumps(work(), pickle.HIGHEST_PROTOCOL))
-        while view:
-            view = view[os.write(writing, view) :]
+        answer = pickle.dumps(work(), pickle.HIGHEST_PROTOCOL)
+        for part in (len(answer).to_bytes(8, "big"), answer):
+            view = memoryview(part)
+            while view:
+                view = view[os.write(writing, view) :]
         code = 0
     finally:
         os._exit(code)
