@@ -5,7 +5,7 @@ that folder, for people.
 """
 
 import os
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -218,19 +218,21 @@ class Project:
         with files.os_errors(f"making {self.home}", read_only=LedgerReadOnly):
             self.home.mkdir(mode=0o700, exist_ok=True)
         ledgers.create(self.ledger_path, self.clock, self.actor)
-        self.refs.ask_branches()
-        note = self._note_ledger()
+        with closing(refs.ask_branches(self.git)) as asked:
+            note = self._note_ledger()
+            try:
+                if self.ledger.meta(WATCHING) is None:
+                    with self.ledger.write() as write:
+                        self.begin_to_watch(write, asked)
+            finally:
+                self._remember_ledger(note)
         with suppress(UsageError):  # somebody else's `.ledger`: we go by the folder, doctor tells
             self.link()
-        if self.ledger.meta(WATCHING) is None:
-            with self.ledger.write() as write:
-                self.begin_to_watch(write)
-        self._remember_ledger(note)
         return True
 
-    def begin_to_watch(self, write: Writer) -> None:
+    def begin_to_watch(self, write: Writer, asked: Begun | None = None) -> None:
         """Records every branch's tip as the baseline: what is older is `before` the ledger."""
-        write.handmade.baseline(self.refs.branches())
+        write.handmade.baseline(refs.branches(self.git, asked))
         write.set_meta(WATCHING, self.clock.now())
 
     def _note_ledger(self) -> Begun | None:

@@ -115,8 +115,8 @@ def test_a_composer_that_puts_more_into_the_tree(
     repo = templates.copy(tmp_path / "repo", bare=True)
     compose = Composer.compose
 
-    def careless(self: Composer, base: Oid, patch: object) -> object:
-        made = compose(self, base, patch)  # type: ignore[arg-type]
+    def careless(self: Composer, base: Oid, patch: object, **how: bool) -> object:
+        made = compose(self, base, patch, **how)  # type: ignore[arg-type]
         if not isinstance(made, Composed):
             return made
         extra = b"100644 zzz\0" + bytes.fromhex(self.objects.put("blob", b"surprise\n"))

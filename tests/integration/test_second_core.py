@@ -1,5 +1,6 @@
 """Work on the second core: the same answers in the same order, and what goes wrong there costs time and nothing else."""
 
+import fcntl
 import os
 import signal
 import time
@@ -11,6 +12,7 @@ import pytest
 from tests.builders import git, make_repo
 from tests.product import entries
 from uet_git.host import beside
+from uet_git.ledger.events import broken_links
 from uet_git.model.records import Finding
 from uet_git.plumbing.trees import Composer
 from uet_git.project import Project
@@ -116,3 +118,36 @@ def test_a_long_series_is_compared_beside(tmp_path: Path, monkeypatch: pytest.Mo
     assert not here
     assert [e["state"] for e in entries(repo)] == ["committed"] * 70
     git(repo, "fsck", "--strict", "--full")
+
+
+def test_a_comparison_that_takes_long_is_waited_for_with_nothing_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = make_repo(tmp_path / "r", {"x": b"x"})
+    mails = _series(repo, 70)
+    real, here = Composer.landed_matches, os.getpid()
+    free: list[bool] = []
+
+    def slow(self: Composer, base: Any, composed: Any, patch: Any) -> Finding | None:
+        if os.getpid() != here:
+            time.sleep(0.02)
+        return real(self, base, composed, patch)
+
+    def holds(self: compare.Comparison) -> bool:
+        if self._answer is None and not self.ends_within(0):
+            common = repo / ".git"
+            with (common / "uet" / "write.lock").open("r+b") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            free.append(not (common / "index.lock").exists())
+        return really(self)
+
+    really = compare.Comparison.holds
+    monkeypatch.setattr(Composer, "landed_matches", slow)
+    monkeypatch.setattr(compare.Comparison, "holds", holds)
+    _landed(repo, mails)
+    assert free == [True]
+    assert [e["state"] for e in entries(repo)] == ["committed"] * 70
+    with Project.open(str(repo)) as project:
+        moved = [e for e in project.ledger.events() if e.kind == "patch_committed"]
+        assert len(moved) == 70
+        assert not list(broken_links(project.ledger.events()))

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from typing import BinaryIO
 
 from uet_git.errors import AmbiguousArgument, MergeInRange, NoInput, NotFound, UsageError
 from uet_git.model.display import line as shown
@@ -38,7 +39,7 @@ def read(
     for text in texts:
         if text == "-":
             sources.append(
-                Source("standard input", _bounded(sys.stdin.buffer.read(LARGEST + 1), text))
+                Source("standard input", _bounded(standard_input().read(LARGEST + 1), text))
             )
             continue
         known = entries_of(project, text) if project.has_ledger() else None
@@ -110,6 +111,13 @@ def chosen(project: Project, texts: Sequence[str]) -> list[Entry]:
             raise NotFound(shown(text))
         picked.update({e.entry_id: e for e in found})
     return list(picked.values())
+
+
+def standard_input() -> BinaryIO:
+    """Standard input, as bytes. Raises: NoInput if it was closed before we started."""
+    if sys.stdin is None:
+        raise NoInput("standard input is closed")
+    return sys.stdin.buffer
 
 
 def read_file(path: str) -> bytes:

@@ -1,10 +1,10 @@
 """fsck --from: proves an export in any folder; inside the repository that it is of, git's log vouches for it too."""
 
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
+from uet_git.cli import arguments
 from uet_git.cli.render import Output
 from uet_git.errors import NoInput, UetError
 from uet_git.model import display
@@ -23,7 +23,7 @@ def check(name: str, head: str | None) -> Checked:
 @contextmanager
 def _opened(name: str) -> Iterator[BinaryIO]:
     if name == "-":
-        yield sys.stdin.buffer
+        yield arguments.standard_input()
         return
     try:
         file = open(name, "rb")  # noqa: SIM115 - closed below; only the opening is to be translated

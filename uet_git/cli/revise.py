@@ -1,6 +1,5 @@
 """edit and pick: the next revision of a change, from an editor or from some of its hunks."""
 
-import sys
 from collections.abc import Sequence
 
 import click
@@ -164,7 +163,7 @@ def _one(project: Project, text: str) -> Entry:
 
 
 def _read(source: str) -> bytes:
-    return sys.stdin.buffer.read() if source == "-" else arguments.read_file(source)
+    return arguments.standard_input().read() if source == "-" else arguments.read_file(source)
 
 
 def would(out: Output, project: Project, found: Entry, verb: str, reason: str | None) -> int:

@@ -43,6 +43,12 @@ class Beside(Generic[T]):
             _answer(work, writing)
         os.close(writing)
 
+    def answers_within(self, seconds: float) -> bool:
+        """Waits so long at most; whether `result` has no work to wait for any more."""
+        poll = select.poll()
+        poll.register(self._reading, select.POLLIN)
+        return self._pid <= 0 or bool(poll.poll(seconds * 1000))
+
     def result(self) -> T | None:
         """What `work` returned; None if it could not be had, or is None."""
         import pickle

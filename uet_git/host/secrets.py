@@ -54,7 +54,7 @@ _TOKEN: Final = late(
     rb"AccountKey=|GR1348941|gl(?:pat|dt|ft|soat|rt|cbt|imt|ptt|agent|oas)-|T3BlbkFJ|pypi-AgE|SG\.[\w-]{22}"
     rb"|sq0csp-|k_live_|gh[pousr]_|A(?:3T|KIA|SIA|BIA|CCA)[0-9A-Z]"
     rb"|AC[a-z0-9]{32}|SK[a-z0-9]{32}|[0-9a-z]{32}-us|\d{8}:[\w-]{35}|\.[\w-]{6}\.[\w-]{27}"
-    rb"|(?i:key|pwd|pw|pass|password|token)[^\w\n]{0,9}\s*[^\w\n]{0,9}\s*[^\w\n]{0,3}[\w-]{44}"
+    rb"|(?i:key|pwd|pw|pass|password|token)[^\w-]{0,120}+[\w-]{44}"
     rb"|[\"'][0-9a-zA-Z/+]{40}[\"']"
 )
 """What stands in or near a long run of letters where one of the other rules matches."""
@@ -63,9 +63,9 @@ _DIGIT: Final = late(rb"[0-9]")
 _MASK: Final = bytes(
     120 if (chr(i).isalnum() and i < 128) or i in b"_-/+" else 32 for i in range(256)
 )
-_NEAR = 60
-_BLANKS: Final = 600
-_BETWEEN: Final = b" \t\"'[]=:>|"
+_NEAR, _AFTER_RUN = 160, 60
+_DEAR: Final = 16
+"""The rules go over what is between a name and its secret again and again: so many signs count as one more place."""
 _BEFORE, _AFTER = 200, 800
 _LONGEST = 300
 """Where a piece ends inside of a line, so many bytes at its end are looked at again."""
@@ -153,21 +153,16 @@ def _places(text: bytes, effort: Effort) -> list[int]:
         end = len(text) if end < 0 else end
         if not text[at:end].islower() or _DIGIT.search(text, at, end):
             effort.runs -= 1
-            found = _TOKEN.search(text, _name_of(text, at), end + _NEAR)
+            found = _TOKEN.search(text, max(0, at - _NEAR), end + _AFTER_RUN)
             if found:
                 places.append(found.start())
+                effort.places -= (max(0, at - found.start()) // _DEAR) ** 2
                 if text.find(b"\n", found.start(), at) >= 0:
                     places.append(at)  # what was found is another one, on a line before
             if text[end : end + 1] in (b".", b"=") and (jwt := text.find(b"eyJ", at, end)) >= 0:
                 places.append(max(jwt, end - _AFTER // 2))
         at = mask.find(_RUN, end)
     return places
-
-
-def _name_of(text: bytes, at: int) -> int:
-    """Where to begin to look for the name of what begins at `at`: the sign between them may have many blanks around."""
-    before = text[max(0, at - _BLANKS) : at]
-    return max(0, at - len(before) + len(before.rstrip(_BETWEEN)) - _NEAR)
 
 
 @cache

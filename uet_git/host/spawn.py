@@ -6,7 +6,10 @@ One thread only: a gate is started by a plain fork.
 import _signal  # type: ignore[import-not-found,unused-ignore]
 import os
 import select
-from collections.abc import Mapping
+
+TYPE_CHECKING = False  # as type checkers read it; `typing` would be loaded
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SHORT = 0.06  # seconds; whatever takes longer is followed by host/gate_watch.py
 _MOST = 65_536  # bytes of output
@@ -15,7 +18,7 @@ _MOST = 65_536  # bytes of output
 class Begun:
     """A command at work while we do something else. It gets no input, and nobody hears it complain. `end` it once."""
 
-    def __init__(self, argv: list[str], env: Mapping[str, str]) -> None:
+    def __init__(self, argv: list[str], env: "Mapping[str, str]") -> None:
         """Starts it in the current folder. Raises: OSError."""
         self._reading, writing = os.pipe()
         try:
@@ -49,7 +52,7 @@ class Begun:
         return b"".join(parts) if os.waitstatus_to_exitcode(status) == 0 else None
 
 
-def output(argv: list[str], env: Mapping[str, str] | None = None) -> bytes | None:
+def output(argv: list[str], env: "Mapping[str, str] | None" = None) -> bytes | None:
     """What a command prints, None if it fails or cannot be started; it gets no input, and nobody hears it complain."""
     try:
         return Begun(argv, os.environ if env is None else env).end()

@@ -1,22 +1,21 @@
 """Takes a work tree that has the branch checked out along to the branch's new commit (DESIGN 10).
 
 Two acts with the ref's move between them: `prepare` takes the index lock and proves that nothing of the user's would
-be lost; `finish` updates files and index, which `begin` can start before. Edits of files that the landing does not
-touch stay as they are, staged or not. `repair` does after a crash what `finish` could not.
+be lost; `finish` updates files and index. Edits of files that the landing does not touch stay as they are, staged or
+not. `repair` does after a crash what `finish` could not.
 """
 
 import os
 from collections.abc import Collection, Iterable
-from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from uet_git.errors import IoFailed, UetError
+from uet_git.errors import IoFailed
 from uet_git.host.process import Completed
 from uet_git.model.named import NamedTuple
 from uet_git.model.records import GITLINK, TreeChange
 from uet_git.plumbing import inway
-from uet_git.plumbing.git import Begun, Git, words
+from uet_git.plumbing.git import Git, words
 from uet_git.plumbing.indexfile import is_untouched
 from uet_git.plumbing.indexlock import IndexLock
 from uet_git.plumbing.worktrees import WorkTree
@@ -41,7 +40,6 @@ class BringAlong:
         self._patience = patience
         self._way: tuple[str, str] = ("", "")
         self._changes: Collection[TreeChange] = ()
-        self._reading: Begun | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -52,11 +50,6 @@ class BringAlong:
         exc: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._reading is not None and isinstance(exc, Exception):
-            with suppress(
-                UetError, OSError
-            ):  # the branch has moved: whatever went wrong is not the work tree's
-                self.finish()
         self.abort()
 
     def prepare(
@@ -81,14 +74,6 @@ class BringAlong:
             self.abort()
         return refused
 
-    def begin(self) -> None:
-        """Starts to update files and index; call it once the branch has moved, and `finish` then."""
-        self._reading = self._start("read-tree", "-m", "-u", *self._way)
-
-    def ends_within(self, seconds: float) -> bool:
-        """Waits so long at most for what was begun; whether `finish` would have to wait no more."""
-        return self._reading is not None and self._reading.ends_within(seconds)
-
     def finish(self) -> list[bytes]:
         """Updates files and index, and lets go of the lock; call it once the branch has moved.
 
@@ -96,11 +81,7 @@ class BringAlong:
         Raises: GitFailed, DiskFull; the work tree is then for `repair`.
         """
         left: list[bytes] = []
-        if self._reading is None:
-            self.begin()
-        reading, self._reading = self._reading, None
-        assert reading is not None
-        if reading.end().code != 0:
+        if self._read_tree().code != 0:
             from uet_git.plumbing.pathwise import Pathwise
 
             left, _ = Pathwise(self._git, self._lock).carry(self._changes)
@@ -108,10 +89,7 @@ class BringAlong:
         return left
 
     def abort(self) -> None:
-        """Lets go of the lock; files and index are as they were, unless it was begun."""
-        reading, self._reading = self._reading, None
-        if reading is not None:
-            reading.close()
+        """Lets go of the lock; files and index are as they were."""
         self._lock.release()
 
     def _judge(self) -> Refused | None:
@@ -125,10 +103,10 @@ class BringAlong:
             return Refused(unknown, "an untracked file is in the way")
         if displaced := self._displaced():
             return Refused(displaced, "a staged file is in the way")
-        if self._dry_run().code == 0 and not seen.missing:
+        if self._read_tree("-n").code == 0 and not seen.missing:
             return None
         self._run("update-index", "-q", "--refresh")
-        done = self._dry_run()
+        done = self._read_tree("-n")
         edited = self._edited()
         if done.code:
             return Refused(
@@ -151,15 +129,12 @@ class BringAlong:
         oid_bytes = self._git.hex_length // 2
         return is_untouched(data, written, oid_bytes, self.tree.path, self._changes)
 
-    def _dry_run(self) -> Completed:
-        return self._run("read-tree", "-n", "-m", "-u", *self._way)
+    def _read_tree(self, *flags: str) -> Completed:
+        return self._run("read-tree", *flags, "-m", "-u", *self._way)
 
-    def _run(self, *args: str | bytes) -> Completed:
-        return self._start(*args).end()
-
-    def _start(self, *args: str | bytes) -> Begun:
+    def _run(self, *args: str | bytes, stdin: bytes = b"") -> Completed:
         env = {"GIT_INDEX_FILE": self._lock.private, "GIT_LITERAL_PATHSPECS": "1"}
-        return self._git.begin(*args, env=env, check=False, pass_fds=(self._lock.fd,))
+        return self._git.run(*args, stdin=stdin, env=env, check=False, pass_fds=(self._lock.fd,))
 
     def _untracked(self, paths: Iterable[bytes]) -> tuple[bytes, ...]:
         known = set(self._run("ls-files", "-z").out.split(b"\0"))

@@ -164,10 +164,6 @@ class Begun:
             raise failure(self._args, done)
         return done
 
-    def ends_within(self, seconds: float) -> bool:
-        """Waits so long at most; whether it is over."""
-        return self._running.ends_within(seconds)
-
     def close(self) -> None:
         """Ends it, if nobody asked."""
         self._running.close()

@@ -64,7 +64,6 @@ class RefWriter:
         self._git = git
         self._reason = reason
         self._child: process.Child | None = None
-        self._listing: Begun | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -102,24 +101,8 @@ class RefWriter:
             return None
         raise failure(("update-ref",), said)
 
-    def ask_branches(self) -> None:
-        """Has git list the branches while we do something else; the next `branches` takes what it says."""
-        if self._listing is None:
-            self._listing = _list(self._git, "refs/heads")
-
-    def branches(self) -> dict[str, str]:
-        """Every branch that the ledger can watch, by its full name, to its tip: the name must be UTF-8."""
-        self.ask_branches()
-        listing, self._listing = self._listing, None
-        assert listing is not None
-        tips = _listed(listing.end())
-        return {r: tip for r, tip in tips.items() if os.fsencode(r).decode(errors="replace") == r}
-
     def close(self) -> None:
-        """Ends the children. The writer may be used again; it then starts others."""
-        if self._listing is not None:
-            self._listing.close()
-            self._listing = None
+        """Ends the child. The writer may be used again; it then starts another."""
         child, self._child = self._child, None
         if child is not None:
             _reap(child)
@@ -199,6 +182,17 @@ def read(git: Git, ref: str) -> str | None:
 def read_all(git: Git, prefix: str) -> dict[str, str]:
     """Every ref under `prefix` (whole name parts: `refs/uet/entries`), to its object id."""
     return _listed(_list(git, prefix).end())
+
+
+def ask_branches(git: Git) -> Begun:
+    """Has git list the branches, for `branches`."""
+    return _list(git, "refs/heads")
+
+
+def branches(git: Git, asked: Begun | None = None) -> dict[str, str]:
+    """Every branch that the ledger can watch, by its full name, to its tip: the name must be UTF-8."""
+    tips = _listed((asked or ask_branches(git)).end())
+    return {r: tip for r, tip in tips.items() if os.fsencode(r).decode(errors="replace") == r}
 
 
 def _list(git: Git, prefix: str) -> Begun:

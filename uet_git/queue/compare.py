@@ -27,10 +27,19 @@ class Comparison:
     def __init__(self, stager: Stager, batch: Sequence["Candidate"]) -> None:
         left = [c.staged for c in batch if not c.staged.compared]
         self._beside = Beside(lambda: stager.compare(left)) if left else None
+        self._answer: bool | None = None if left else True
+
+    def ends_within(self, seconds: float) -> bool:
+        """Waits so long at most; whether `holds` has nothing to wait for any more."""
+        if self._answer is not None:
+            return True
+        return self._beside is not None and self._beside.answers_within(seconds)
 
     def holds(self) -> bool:
         """Waits for the answer; False also if there is none."""
-        return self._beside is None or self._beside.result() is True
+        if self._answer is None:
+            self._answer = self._beside is not None and self._beside.result() is True
+        return self._answer
 
     def close(self) -> None:
         """Ends it."""

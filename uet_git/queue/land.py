@@ -6,7 +6,7 @@
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from uet_git.plumbing.refs import RefUpdate, entry_ref
 from uet_git.plumbing.worktrees import WorkTree
 from uet_git.project import Project
 from uet_git.queue import anchor, set_aside
+from uet_git.queue.compare import Comparison
 from uet_git.queue.lock import QueueHeld
 from uet_git.queue.pending import Pending
 from uet_git.queue.stage import Staged
@@ -95,27 +96,46 @@ class Lander:
         candidates: Sequence[Candidate],
         before: Pending,
         changes: Sequence[TreeChange],
-        holds: Callable[[], bool],
+        proof: Comparison,
     ) -> Blocked | Lost | Doubted | None:
         """Lands candidates in order onto `tip`; None if they landed.
 
         `before` is what was decided about other entries; it goes into the first transaction.
-        `changes` is what differs between the tip's tree and the last candidate's. `holds` tells whether they are what
+        `changes` is what differs between the tip's tree and the last candidate's. `proof` tells whether they are what
         was submitted; it may still be looking while the objects and the intent are written, and is asked before the
         intent counts.
         """
-        project = self.project
-        new_log = anchor.prepare(project, self.last_anchor)
-        project.objects.write()
+        new_log = anchor.prepare(self.project, self.last_anchor)
+        self.project.objects.write()
+        try:
+            return self._land(tip, candidates, before, changes, proof, new_log)
+        except _TakenBack:
+            proof.holds()  # takes long: nobody waits for us meanwhile
+            return self._land(tip, candidates, before, changes, proof, new_log)
+
+    def _land(
+        self,
+        tip: Tip,
+        candidates: Sequence[Candidate],
+        before: Pending,
+        changes: Sequence[TreeChange],
+        proof: Comparison,
+        new_log: tuple[RefUpdate, anchor.Anchor] | None,
+    ) -> Blocked | Lost | Doubted | None:
+        """The landing itself. Raises: _TakenBack if the proof is not there soon; nothing is written then."""
         new = candidates[-1].commit
         with ExitStack() as stack:
-            stack.enter_context(project.hook_home.landing())
+            stack.enter_context(self.project.hook_home.landing())
             along = self._prepare(stack, tip, candidates[-1].staged.composed.tree, changes)
             if isinstance(along, Blocked):
                 return along
             landing = self._intent(tip, new, candidates, [a.tree for a in along])
-            if not self._intended(landing, candidates, before, holds):
-                return Doubted()
+            try:
+                self._write_intent(landing, candidates, before, proof)
+            except _TakenBack:
+                if proof.ends_within(0) and not proof.holds():
+                    return Doubted()
+                raise
             try:
                 lost = self._move_refs(tip, new, candidates, new_log)
             except GitLocked as exc:
@@ -126,62 +146,29 @@ class Lander:
             if lost is not None:
                 self._abandon(landing, candidates, f"{lost.ref} was moved by someone else")
                 return lost
-            self._finish(landing, candidates, along)
+            left = [path for each in along for path in each.finish()]
+        with self.project.ledger.write() as write:
+            for path in left:
+                note = {"path": display.shown(path), "landing_id": landing.landing_id}
+                write.note("path_left", note, run=self.run)
+            committed(write, landing, {c.entry.entry_id: "verified" for c in candidates}, self.run)
         return None
 
-    def _intended(
+    def _write_intent(
         self,
         landing: Landing,
         candidates: Sequence[Candidate],
         before: Pending,
-        holds: Callable[[], bool],
-    ) -> bool:
-        """Writes the first transaction; False, and nothing is written, if the candidates do not hold."""
-        project = self.project
-        try:
-            with project.ledger.write() as write:
-                before.write(write, project.ledger.entries, self.run)
-                self._verified(write, candidates)
-                write.landings.intend(landing)
-                if not holds():
-                    raise _TakenBack
-        except _TakenBack:
-            return False
-        before.written()
-        return True
-
-    def _finish(
-        self, landing: Landing, candidates: Sequence[Candidate], along: Sequence[BringAlong]
+        proof: Comparison,
     ) -> None:
-        """Work trees, and the last transaction. They are side by side where the work trees are soon done.
-
-        Nobody else can write to the ledger meanwhile, and a filter may fetch a file from far away.
-        """
-        for each in along:
-            each.begin()
-
-        def soon() -> list[bytes]:
-            if not all(each.ends_within(_SOON) for each in along):
-                raise _TakenBack
-            return finish()
-
-        def finish() -> list[bytes]:
-            return [path for each in along for path in each.finish()]
-
-        try:
-            self._write_committed(landing, candidates, soon)
-        except _TakenBack:
-            left = finish()
-            self._write_committed(landing, candidates, lambda: left)
-
-    def _write_committed(
-        self, landing: Landing, candidates: Sequence[Candidate], left: Callable[[], list[bytes]]
-    ) -> None:
+        """The first transaction. Raises: _TakenBack if the candidates do not hold, or nobody knows soon."""
         with self.project.ledger.write() as write:
-            committed(write, landing, {c.entry.entry_id: "verified" for c in candidates}, self.run)
-            for path in left():
-                note = {"path": display.shown(path), "landing_id": landing.landing_id}
-                write.note("path_left", note, run=self.run)
+            before.write(write, self.project.ledger.entries, self.run)
+            self._verified(write, candidates)
+            write.landings.intend(landing)
+            if not proof.ends_within(_SOON) or not proof.holds():
+                raise _TakenBack
+        before.written()
 
     def _prepare(
         self, stack: ExitStack, tip: Tip, tree: Oid, changes: Sequence[TreeChange]

@@ -1,7 +1,8 @@
 """line: the tick. Walks the queue until nothing moves: every eligible entry is tried once, in order (DESIGN 5, 14)."""
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from contextlib import closing
 from typing import Any
 
 from uet_git.errors import QueueBusy, UetError
@@ -48,17 +49,17 @@ class Drain:
                 self.listener.starting(fresh)
                 told.update(e.entry_id for e in fresh)
             targets = dict.fromkeys(e.target for e in line)
-            moved = [
-                Walk(self.project, self.lander, self.report, self.listener, t).walk(
-                    [e for e in line if e.target == t]
-                )
-                for t in targets
-            ]
+            moved = [self._walk(t, [e for e in line if e.target == t]) for t in targets]
             if not any(moved):
                 break
         self._hold_rollbacks()
         self._pause_broken()
         return self.report
+
+    def _walk(self, target: str, line: Sequence[Entry]) -> bool:
+        walk = Walk(self.project, self.lander, self.report, self.listener, target)
+        with closing(walk):
+            return walk.walk(line)
 
     def _hold_rollbacks(self) -> None:
         """A rollback that failed is set aside whole, not tried again by itself."""
@@ -151,7 +152,6 @@ def apply(
             exc,
         )
         raise
-    project.refs.ask_branches()
     finish_run(project, run, "succeeded", None)
     anchor.anchor_now(project)
     return report

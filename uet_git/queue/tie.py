@@ -154,7 +154,7 @@ def _look_at_branches(project: Project, work: _Work) -> None:
         work.is_first = True
         return
     known = project.ledger.handmade.branches()
-    tips = project.refs.branches()
+    tips = refs.branches(project.git)
     seen = {b.tip for b in known.values()} | {b.baseline for b in known.values() if b.baseline}
     moved = {r: t for r, t in tips.items() if r not in known or known[r].tip != t}
     for ref, tip in moved.items():

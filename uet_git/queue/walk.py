@@ -81,18 +81,19 @@ class Walk:
                 self._try(entry)
         self._land()
         self._flush()
-        self.committer.close()
         return len(self.report.landed) + len(self.report.aside) > before
+
+    def close(self) -> None:
+        """Ends what it has begun and not used."""
+        self.committer.close()
 
     # -- choosing --------------------------------------------------------------------------------------------
 
     def _may_try(self, entry: Entry) -> bool:
         blockers = self.waiting.blockers(entry)
         if blockers:
-            self.report.waiting[entry.entry_id] = (
-                "queue.waiting",
-                "for " + ", ".join(map(str, blockers)),
-            )
+            why = "for " + ", ".join(map(str, blockers))
+            self.report.waiting[entry.entry_id] = ("queue.waiting", why)
             return False
         return entry.state == "queued" or self._worth_retrying(entry)
 
@@ -246,7 +247,7 @@ class Walk:
         batch, tree = self.batch, self.batch[-1].staged.composed.tree
         with closing(compare.Comparison(self.stager, batch)) as comparison:
             changes = difference.diff_trees(self.project.objects, self.tip.tree, tree)
-            outcome = self.lander.land(self.tip, batch, self.pending, changes, comparison.holds)
+            outcome = self.lander.land(self.tip, batch, self.pending, changes, comparison)
         if outcome is None:
             self._landed(batch)
         return outcome
@@ -285,9 +286,8 @@ class Walk:
             self._waits(candidate.entry, finding.code, finding.detail)
         else:
             self.report.aside.append(candidate.entry.entry_id)
-            self.listener.settled(
-                candidate.entry, "quarantined", finding.code, finding.detail, None
-            )
+            why = finding.code, finding.detail
+            self.listener.settled(candidate.entry, "quarantined", *why, None)
         self._give_back()
         self._look_at_waiting()
 

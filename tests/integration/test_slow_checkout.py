@@ -1,0 +1,88 @@
+"""A work tree that takes long to update is waited for while others can write to the ledger."""
+
+import fcntl
+from pathlib import Path
+
+import pytest
+
+from tests.builders import diff, git, make_repo
+from tests.product import entries, uet
+from uet_git.host.process import Completed
+from uet_git.ledger.events import broken_links
+from uet_git.plumbing.bringalong import BringAlong
+from uet_git.plumbing.pathwise import Pathwise
+from uet_git.project import Project
+from uet_git.queue import line, submit
+from uet_git.queue.options import Options, Source
+from uet_git.queue.progress import Listener
+
+
+def _is_free(repo: Path) -> bool:
+    with (repo / ".git" / "uet" / "write.lock").open("r+b") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
+
+
+def _land(repo: Path) -> None:
+    patch = diff("a.txt", b"old\n", b"new\n")
+    with Project.open(str(repo)) as project:
+        project.ensure_ledger()
+        submit.submit(project, [Source("1.patch", patch)], Options("refs/heads/main"))
+        line.apply(project, lambda run: None, Listener())
+
+
+def _is_sound(repo: Path, path_left: int) -> None:
+    assert [e["state"] for e in entries(repo)] == ["committed"]
+    with Project.open(str(repo)) as project:
+        events = list(project.ledger.events())
+        kinds = [e.kind for e in events]
+        assert not list(broken_links(events))
+    assert kinds.count("patch_committed") == kinds.count("landing_done") == 1
+    assert kinds.count("path_left") == path_left
+    assert uet(repo, "fsck").code == 0
+
+
+def test_a_filter_that_takes_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repo = make_repo(tmp_path / "r", {"a.txt": b"old\n", ".gitattributes": b"a.txt filter=slow\n"})
+    git(repo, "config", "filter.slow.smudge", "sleep 0.2; cat")
+    git(repo, "config", "filter.slow.clean", "cat")
+    waited: list[bool] = []
+    real = BringAlong._read_tree
+
+    def read_tree(self: BringAlong, *flags: str) -> Completed:
+        waited.append(_is_free(repo))
+        return real(self, *flags)
+
+    monkeypatch.setattr(BringAlong, "_read_tree", read_tree)
+    _land(repo)
+    assert waited
+    assert all(waited)
+    assert (repo / "a.txt").read_bytes() == b"new\n"
+    assert git(repo, "status", "--porcelain").strip() in (b"", b"?? .ledger")
+    _is_sound(repo, 0)
+
+
+def test_a_file_that_is_saved_meanwhile_is_looked_at_with_nothing_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = make_repo(tmp_path / "r", {"a.txt": b"old\n"})
+    finish, carry = BringAlong.finish, Pathwise.carry
+    waited: list[bool] = []
+
+    def saved(self: BringAlong) -> list[bytes]:
+        (repo / "a.txt").write_bytes(b"the user's own\n")
+        return finish(self)
+
+    def carried(self: Pathwise, changes: object) -> object:
+        waited.append(_is_free(repo))
+        return carry(self, changes)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(BringAlong, "finish", saved)
+    monkeypatch.setattr(Pathwise, "carry", carried)
+    _land(repo)
+    assert waited == [True]
+    assert (repo / "a.txt").read_bytes() == b"the user's own\n"
+    _is_sound(repo, 1)
