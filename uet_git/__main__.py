@@ -7,23 +7,12 @@ from typing import NoReturn
 
 _ASKING = frozenset(
     {
-        *(
-            "submit",
-            "apply",
-            "wait",
-            "status",
-            "list",
-            "show",
-            "log",
-            "run",
-            "review",
-            "drop",
-            "retry",
-        ),
-        *("release", "rollback", "pick", "resolve", "approve", "pause", "resume", "audit", "fsck"),
+        *("submit", "apply", "wait", "status", "list", "show", "log", "run", "review"),
+        *("drop", "retry", "release", "rollback", "pick", "resolve", "approve"),
+        *("pause", "resume", "audit", "fsck"),
     }
 )
-"""Commands that are about the repository they stand in, whatever else is on their line."""
+"""Commands that open the repository they stand in, whatever else is on their line."""
 
 
 def main() -> int:

@@ -189,7 +189,7 @@ def with_hash(line: str, hash_: str) -> str:
 
 def log_line(line: str, hash_: str) -> bytes:
     """A canonical line with its hash, as it stands in the log."""
-    return f'{line[:-1]},"hash":"{hash_}"}}\n'.encode("ascii")
+    return f"{with_hash(line, hash_)}\n".encode("ascii")
 
 
 def of_line(line: bytes) -> Event | None:

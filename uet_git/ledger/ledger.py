@@ -133,7 +133,7 @@ class Ledger:
         ):
             return recent
         return [
-            Link(e.seq, e.hash, events.json_line(e).encode("ascii") + b"\n")
+            Link(e.seq, e.hash, events.log_line(events.line_of(*e[:9]), e.hash))
             for e in self.events(after)
         ]
 

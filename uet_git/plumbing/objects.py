@@ -5,7 +5,6 @@ Nothing enters the repository before `write()`: a candidate that does not land i
 
 import contextlib
 import hashlib
-import zlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Self
 
@@ -309,10 +308,7 @@ class Objects:
         if new.edit is not None and base is not None:
             delta = delta_of(new.edit.hunks, base.data, data)
             if delta is not None and len(delta) < len(data) // 2:
-                packed = (
-                    packs.stored(delta) if len(delta) <= packs.SMALL else zlib.compress(delta, 1)
-                )
-                return packs.Packed(oid, kind, len(delta), packed, new.edit.base)
+                return packs.Packed(oid, kind, len(delta), packs.deflated(delta), new.edit.base)
         return packs.Packed(oid, kind, len(data), self.deflater.take(oid, data))
 
     def waiting(self) -> list[tuple[str, str, bytes]]:

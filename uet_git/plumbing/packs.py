@@ -42,9 +42,12 @@ class Packed(NamedTuple):
 
 def deflate(oid: str, kind: str, data: bytes) -> Packed:
     """Deflates one object at level 1. A tree is stored: ids do not shrink, and a fifth of the time went there."""
-    if kind == "tree" or len(data) <= SMALL:
-        return Packed(oid, kind, len(data), stored(data))
-    return Packed(oid, kind, len(data), zlib.compress(data, 1))
+    return Packed(oid, kind, len(data), stored(data) if kind == "tree" else deflated(data))
+
+
+def deflated(data: bytes) -> bytes:
+    """A zlib stream of the data, at level 1 where that is worth its time."""
+    return stored(data) if len(data) <= SMALL else zlib.compress(data, 1)
 
 
 def stored(data: bytes) -> bytes:
