@@ -52,12 +52,6 @@ BEGIN SELECT RAISE(ABORT, 'events cannot be updated'); END;
 CREATE TRIGGER events_no_delete BEFORE DELETE ON events
 BEGIN SELECT RAISE(ABORT, 'events cannot be deleted'); END;
 
-CREATE TRIGGER events_in_order BEFORE INSERT ON events
-BEGIN
-  SELECT RAISE(ABORT, 'events follow one another without gaps')
-  WHERE NEW.seq IS NOT (SELECT coalesce(max(seq), 0) + 1 FROM events);
-END;
-
 CREATE TABLE runs (
   run_id TEXT PRIMARY KEY,
   project_id TEXT NOT NULL,
@@ -197,28 +191,6 @@ BEGIN
   WHERE NOT EXISTS (SELECT 1 FROM states WHERE machine = 'entry' AND state = NEW.state AND is_initial);
   SELECT RAISE(ABORT, 'an entry starts with its event')
   WHERE NOT EXISTS (SELECT 1 FROM events WHERE seq = NEW.event_seq AND entry_id = NEW.entry_id);
-END;
-
-CREATE TRIGGER entry_move BEFORE UPDATE OF state ON entries WHEN NEW.state IS NOT OLD.state
-BEGIN
-  SELECT CASE
-    WHEN NOT EXISTS (
-      SELECT 1 FROM transitions WHERE machine = 'entry' AND from_state = OLD.state AND to_state = NEW.state)
-      THEN RAISE(ABORT, 'illegal move of an entry')
-    WHEN NOT EXISTS (
-      SELECT 1 FROM events WHERE seq = NEW.event_seq AND seq > OLD.event_seq AND entry_id = NEW.entry_id
-        AND from_state = OLD.state AND to_state = NEW.state)
-      THEN RAISE(ABORT, 'an entry moves only with its event')
-    WHEN NEW.state = 'validated' AND NEW.waived IS NULL
-      AND NOT (NEW.format_ok AND NEW.scope_ok AND NEW.constraints_ok)
-      THEN RAISE(ABORT, 'validated needs all three flags or a recorded waiver')
-    WHEN NEW.state = 'applied' AND NEW.tree IS NULL THEN RAISE(ABORT, 'applied names its tree')
-    WHEN NEW.state = 'committed' AND NEW.commit_id IS NULL THEN RAISE(ABORT, 'committed names its commit')
-    WHEN NEW.state IN ('quarantined', 'dropped') AND NEW.reason IS NULL
-      THEN RAISE(ABORT, 'quarantined and dropped need a reason')
-    WHEN NEW.state = 'rolled_back' AND NEW.rolled_back_by IS NULL
-      THEN RAISE(ABORT, 'rolled_back names its revert')
-  END;
 END;
 
 CREATE TRIGGER entry_fixed BEFORE UPDATE OF entry_id, patch_id, number, revision, identity, created_at ON entries
@@ -429,6 +401,34 @@ CREATE INDEX entries_held ON entries (target)
 
 CREATE INDEX entries_open ON entries (state, seq)
   WHERE state <> 'committed' AND state <> 'dropped' AND state <> 'rolled_back';
+
+CREATE TRIGGER events_in_order BEFORE INSERT ON events
+BEGIN
+  SELECT RAISE(FAIL, 'events follow one another without gaps')
+  WHERE NEW.seq IS NOT (SELECT coalesce(max(seq), 0) + 1 FROM events);
+END;
+
+CREATE TRIGGER entry_move BEFORE UPDATE OF state ON entries WHEN NEW.state IS NOT OLD.state
+BEGIN
+  SELECT CASE
+    WHEN NOT EXISTS (
+      SELECT 1 FROM transitions WHERE machine = 'entry' AND from_state = OLD.state AND to_state = NEW.state)
+      THEN RAISE(FAIL, 'illegal move of an entry')
+    WHEN NOT EXISTS (
+      SELECT 1 FROM events WHERE seq = NEW.event_seq AND seq > OLD.event_seq AND entry_id = NEW.entry_id
+        AND from_state = OLD.state AND to_state = NEW.state)
+      THEN RAISE(FAIL, 'an entry moves only with its event')
+    WHEN NEW.state = 'validated' AND NEW.waived IS NULL
+      AND NOT (NEW.format_ok AND NEW.scope_ok AND NEW.constraints_ok)
+      THEN RAISE(FAIL, 'validated needs all three flags or a recorded waiver')
+    WHEN NEW.state = 'applied' AND NEW.tree IS NULL THEN RAISE(FAIL, 'applied names its tree')
+    WHEN NEW.state = 'committed' AND NEW.commit_id IS NULL THEN RAISE(FAIL, 'committed names its commit')
+    WHEN NEW.state IN ('quarantined', 'dropped') AND NEW.reason IS NULL
+      THEN RAISE(FAIL, 'quarantined and dropped need a reason')
+    WHEN NEW.state = 'rolled_back' AND NEW.rolled_back_by IS NULL
+      THEN RAISE(FAIL, 'rolled_back names its revert')
+  END;
+END;
 
 INSERT INTO states VALUES
   ('entry', 'applied', 0),

@@ -13,6 +13,8 @@ _ASKING = frozenset(
     }
 )
 """Commands that open the repository they stand in, whatever else is on their line."""
+_TAKING_IN = frozenset({"submit", "apply"})
+"""Commands that patch files are handed to."""
 
 
 def main() -> int:
@@ -27,12 +29,22 @@ def main() -> int:
 
         ahead.ask()
     gc.disable()  # loading modules makes no cycles that are worth a look; `run` sets it to what it needs
+    if sys.argv[1:2] and sys.argv[1] in _TAKING_IN:
+        from uet_git.queue import readahead
+
+        readahead.begin(sys.argv[2:])
     from uet_git.cli.loading import load_click
 
     load_click()
     from uet_git.cli.main import run
+    from uet_git.host import heap
 
-    return run(sys.argv[1:])
+    heap.leave_to_system()
+    try:
+        return run(sys.argv[1:])
+    finally:
+        if early := sys.modules.get("uet_git.queue.readahead"):
+            early.end()
 
 
 def command() -> NoReturn:

@@ -19,7 +19,7 @@ from uet_git.errors import (
     NoLedger,
     UsageError,
 )
-from uet_git.host import files, process
+from uet_git.host import files, heap, process
 from uet_git.host.clock import Clock
 from uet_git.ledger import ledger as ledgers
 from uet_git.ledger.ledger import Ledger, Writer
@@ -100,6 +100,7 @@ class Project:
                 part.close()
                 if name == "objects":
                     part.deflater.close()
+                heap.left(part)
         if self._ledger is not None:
             self._ledger.close()
             self._ledger = None

@@ -4,6 +4,8 @@ import fcntl
 import os
 import signal
 import time
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from tests.builders import git, make_repo
 from tests.product import entries
 from uet_git.host import beside
+from uet_git.host.twoends import TwoEnds
 from uet_git.ledger.events import broken_links
 from uet_git.model.records import Finding
 from uet_git.plumbing.trees import Composer
@@ -31,27 +34,52 @@ def _two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compare, "is_possible", lambda: True)
 
 
-def test_both_halves_come_back_in_order() -> None:
-    assert [n for n, _ in beside.each(lambda b: (b[:2], os.getpid()), ITEMS)] == [
-        b[:2] for b in ITEMS
-    ]
-    assert len({pid for _, pid in beside.each(lambda b: (b, os.getpid()), ITEMS)}) == 2
+def _met(here: Callable[[bytes], Any], there: Callable[[bytes], Any]) -> list[Any]:
+    """What both ends find, `None` for what only the other process claimed and did not do."""
+    ends: TwoEnds[bytes, Any] = TwoEnds(bytes, len)
+    other = beside.Beside(lambda: ends.back(ITEMS, there))
+    with closing(other), closing(ends):
+        found = list(ends.front(ITEMS, here))
+        other.result()
+        theirs = ends.answers()
+    return [*found, *(theirs.get(item) for item in ITEMS[len(found) :])]
+
+
+def test_both_ends_meet_and_all_comes_back_in_order() -> None:
+    def slow(item: bytes) -> tuple[bytes, int]:
+        time.sleep(0.005)
+        return item[:2], os.getpid()
+
+    found = _met(slow, slow)
+    assert [name for name, _ in found] == [b[:2] for b in ITEMS]
+    pids = [pid for _, pid in found]
+    assert len(set(pids)) == 2
+    assert pids == sorted(pids, key=lambda pid: pid != os.getpid())
+
+
+def test_who_is_faster_does_more() -> None:
+    def here(item: bytes) -> int:
+        time.sleep(0.02)
+        return os.getpid()
+
+    found = _met(here, lambda item: os.getpid())
+    assert found.count(os.getpid()) < len(ITEMS) / 2
+    assert None not in found
 
 
 @pytest.mark.parametrize("end", ["raises", "dies", "lambda"])
-def test_what_fails_there_is_done_here(end: str) -> None:
-    here = os.getpid()
+def test_what_fails_there_is_missing_and_nothing_else_happens(end: str) -> None:
+    def there(item: bytes) -> object:
+        if end == "dies":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if end == "lambda":
+            return lambda: item  # cannot be pickled
+        raise ValueError(item)
 
-    def one(item: bytes) -> object:
-        if os.getpid() != here:
-            if end == "dies":
-                os.kill(os.getpid(), signal.SIGKILL)
-            if end == "lambda":
-                return lambda: item  # cannot be pickled
-            raise ValueError(item)
-        return item[:2]
-
-    assert list(beside.each(one, ITEMS)) == [b[:2] for b in ITEMS]
+    found = _met(lambda item: item[:2], there)
+    done = [name for name in found if name is not None]
+    assert done == [b[:2] for b in ITEMS[: len(done)]]
+    assert len(done) >= len(ITEMS) - 3
 
 
 def test_one_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,17 +56,26 @@ def test_a_year_back_and_on_again() -> None:
     assert [value(u) >> 80 for u in made] == [10 * year, 10 * year, 10 * year, 11 * year]
 
 
-def test_a_million_within_a_millisecond_do_not_run_over() -> None:
+def test_a_million_within_a_millisecond_do_not_run_over(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Played([1_700_000_000_000])
-    clock._last_ms = 1_700_000_000_000
-    largest = (1_700_000_000_000 << 80) | (1 << 79) - 1  # that a fresh millisecond starts with
-    clock._begin(largest)
+    monkeypatch.setattr("os.urandom", lambda count: b"\xff" * count)
+    largest = (1_700_000_000_000 << 80) | (1 << 79) - 1  # that a clock starts with
     first = clock.ulid()
-    assert value(first) == largest + 1
-    for _ in range(100_000):
+    assert value(first) == largest
+    for _ in range(1_100_000):
         last = clock.ulid()
-    assert value(last) == largest + 100_001
+    assert value(last) == largest + 1_100_000
     assert value(last) >> 80 == 1_700_000_000_000
+
+
+def test_a_clock_draws_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[int] = []
+    monkeypatch.setattr("os.urandom", lambda count: drawn.append(count) or b"\x11" * count)
+    clock = Played([5, 6, 6, 9])
+    made = [value(clock.ulid()) for _ in range(4)]
+    assert drawn == [10]
+    assert [number >> 80 for number in made] == [5, 6, 6, 9]
+    assert [(number - made[0]) & ((1 << 80) - 1) for number in made] == [0, 1, 2, 3]
 
 
 def test_two_clocks_do_not_meet() -> None:

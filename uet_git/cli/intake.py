@@ -12,6 +12,7 @@ from uet_git.cli.live import Live
 from uet_git.cli.options import options_of, output_options, patch_options
 from uet_git.cli.render import Output, command
 from uet_git.errors import DetachedHead, UsageError
+from uet_git.host import heap
 from uet_git.host.files import Holder
 from uet_git.model import display, order
 from uet_git.model.entry import Entry
@@ -96,6 +97,7 @@ def apply(
         if other is not None:
             out.notice(other)
         _ensure_ledger(out, project)
+        heap.left(project, read)
         return _apply(out, project, read, options, named=named, wait=not no_wait, watch=watch)
 
 

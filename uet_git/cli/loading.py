@@ -1,9 +1,12 @@
-"""Loads click, pathlib and subprocess without what they load and no command of ours needs: half of their time is that.
+"""Loads click, pathlib, sqlite3 and subprocess without what they load and no command of ours needs.
+
+Half of their time is that.
 
 click asks `inspect` to clean help texts, of which ours need it only for `--help`, and `gettext` for translations, of
 which it has none; `uuid`, which click loads, asks `platform` for the system's name; `pathlib` asks `urllib.parse` to
-quote, and `subprocess` asks `locale` how text is encoded. While they are imported, stand-ins take the place of these
-modules: they do the one thing, and load the real one for any other.
+quote, and `subprocess` asks `locale` how text is encoded and `selectors` to wait for several pipes. click and sqlite3
+name the classes of `datetime`, which is written a second time in Python. While they are imported, stand-ins take the
+place of these modules: they do the one thing, and load the real one for any other.
 """
 
 import importlib
@@ -60,13 +63,28 @@ class _Gettext(_Later):
         return one if count == 1 else many
 
 
+class _Selectors(_Later):
+    def PollSelector(self) -> Any:  # noqa: N802 - as the real one is called
+        """A new `selectors.PollSelector`."""
+        return self.__getattr__("PollSelector")()
+
+
+class _Datetime(_Later):
+    def __getattr__(self, name: str) -> Any:
+        try:
+            import _datetime  # type: ignore[import-not-found,unused-ignore]
+        except ImportError:
+            return super().__getattr__(name)
+        return getattr(_datetime, name) if hasattr(_datetime, name) else super().__getattr__(name)
+
+
 def load_click() -> None:
-    """Imports click, pathlib and subprocess; everybody else gets the real modules."""
+    """Imports click, pathlib, sqlite3 and subprocess; everybody else gets the real modules."""
     if os.name != "posix":
         return
     every = (
         *(_Inspect("inspect"), _Platform("platform"), _Parse("urllib.parse")),
-        *(_Gettext("gettext"), _Later("locale")),
+        *(_Gettext("gettext"), _Later("locale"), _Selectors("selectors"), _Datetime("datetime")),
     )
     stand_ins = [each for each in every if each.__name__ not in sys.modules]
     sys.modules.update((s.__name__, s) for s in stand_ins)
@@ -76,6 +94,7 @@ def load_click() -> None:
         import click  # noqa: F401
 
         from uet_git.host import process  # noqa: F401 - it alone loads subprocess
+        from uet_git.ledger import connection  # noqa: F401 - and only the ledger loads sqlite3
     finally:
         for each in stand_ins:
             each.leave()

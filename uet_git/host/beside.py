@@ -13,19 +13,28 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from typing import Final, Generic, TypeVar
+from collections.abc import Callable
+from typing import Any, Final, Generic, TypeVar
 
 T = TypeVar("T")
-WORTH: Final = 1 << 18  # bytes; forking costs some milliseconds
-_ITEMS: Final = 32
+PROTOCOL: Final = 5
 _PATIENCE: Final = 60.0  # seconds
-_OWN: Final = 0.56  # of the bytes; the other process also forks and pickles
 
 
 def is_possible() -> bool:
-    """Whether there is a second core, and forking is safe beside threads (not on macOS)."""
-    return sys.platform == "linux" and (os.cpu_count() or 1) > 1
+    """Whether we have a second core, and forking is safe beside threads (not on macOS)."""
+    return sys.platform == "linux" and len(os.sched_getaffinity(0)) > 1
+
+
+def pickling() -> Any:
+    """`pickle`, where possible without its part in Python, which takes a millisecond to load."""
+    try:
+        import _pickle
+    except ImportError:
+        import pickle
+
+        return pickle
+    return _pickle
 
 
 class Beside(Generic[T]):
@@ -51,11 +60,10 @@ class Beside(Generic[T]):
 
     def result(self) -> T | None:
         """What `work` returned; None if it could not be had, or is None."""
-        import pickle
-
+        pickle = pickling()
         try:
             data = self._read()
-            return pickle.loads(data) if data else None  # noqa: S301 our own fork wrote it
+            return pickle.loads(data) if data else None  # our own fork wrote it
         except (OSError, EOFError, pickle.UnpicklingError):
             return None
         finally:
@@ -93,38 +101,17 @@ class Beside(Generic[T]):
         return data
 
 
-def each(function: Callable[[bytes], T], items: Sequence[bytes]) -> Iterator[T]:
-    """`function(item)` of each item in order, near half of the bytes in a second process where that pays.
-
-    What was done here comes before the other's is waited for.
-    """
-    total = sum(map(len, items))
-    if len(items) < _ITEMS or total < WORTH or not is_possible():
-        yield from map(function, items)
-        return
-    middle, seen = 0, 0
-    while seen < total * _OWN:
-        seen += len(items[middle])
-        middle += 1
-    rest = Beside(lambda: [function(item) for item in items[middle:]])
-    try:
-        yield from [function(item) for item in items[:middle]]
-        theirs = rest.result()
-    finally:
-        rest.close()
-    yield from theirs or map(function, items[middle:])
-
-
 def _answer(work: Callable[[], object], writing: int) -> None:
     """The forked process's whole life."""
     code = 1
     try:
-        import pickle
-
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         gc.disable()
-        answer = pickle.dumps(work(), pickle.HIGHEST_PROTOCOL)
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for number in range(3):  # who waits for our output to end is not to wait for this process
+            os.dup2(nowhere, number)
+        answer = pickling().dumps(work(), PROTOCOL)
         for part in (len(answer).to_bytes(8, "big"), answer):
             view = memoryview(part)
             while view:

@@ -13,13 +13,10 @@ class Clock:
 
     def __init__(self) -> None:
         self._last_ms = -1
-        self._high, self._low = (
-            0,
-            0,
-        )  # of the last ULID: its first 108 bits, and the 20 that count up
+        self._random = self._low = 0  # 60 bits that rarely change, and 20 that count up
+        self._time = self._middle = ""  # the letters of the time and of the 60 bits
         self._stamp = ("", -1)
         self._second = ("", -1)
-        self._head = ""
 
     def time_ns(self) -> int:
         """Nanoseconds since the epoch."""
@@ -41,21 +38,31 @@ class Clock:
         return self._stamp[0]
 
     def ulid(self) -> str:
-        """A new ULID; those of one clock ascend even within a millisecond and when the time goes back."""
+        """A new ULID; those of one clock ascend even within a millisecond and when the time goes back.
+
+        Its random bits are drawn once for a clock and count up from there.
+        """
         ms = self.time_ns() // 1_000_000
         if ms > self._last_ms:
             self._last_ms = ms
-            self._begin((ms << 80) | int.from_bytes(os.urandom(10), "big") >> 1)
-        elif self._low < _LOW:
-            self._low += 1
-        else:
-            self._begin((self._high + 1) << 20)
-        return f"{self._head}{_PAIRS[self._low >> 10]}{_PAIRS[self._low & 1023]}"
+            self._time = _letters(ms, 5)
+        self._low += 1
+        if self._low > _LOW or not self._middle:
+            self._turn()
+        return f"{self._time}{self._middle}{_PAIRS[self._low >> 10]}{_PAIRS[self._low & 1023]}"
 
-    def _begin(self, value: int) -> None:
-        """Goes on from this value; its first 22 letters stay the same for a while."""
-        self._high, self._low = high, _ = divmod(value, _LOW + 1)
-        self._head = "".join([_PAIRS[(high >> shift) & 1023] for shift in range(100, -1, -10)])
+    def _turn(self) -> None:
+        """The 20 bits are used up, or nothing was drawn yet: half of all values are left to count up to."""
+        if self._middle:
+            self._random, self._low = self._random + 1, 0
+        else:
+            drawn = int.from_bytes(os.urandom(10), "big") >> 1
+            self._random, self._low = drawn >> 20, drawn & _LOW
+        self._middle = _letters(self._random, 6)
+
+
+def _letters(value: int, pairs: int) -> str:
+    return "".join([_PAIRS[(value >> shift) & 1023] for shift in range(10 * pairs - 10, -1, -10)])
 
 
 def moment(seconds: float) -> str:

@@ -66,10 +66,18 @@ def variable(name: str) -> str | None:
 
 def user_name() -> str | None:
     """The name of the account we run under, None if it has none."""
-    import getpass
+    for name in (
+        "LOGNAME",
+        "USER",
+        "LNAME",
+        "USERNAME",
+    ):  # as getpass.getuser, which loads half a terminal
+        if found := variable(name):
+            return found
+    with suppress(ImportError, KeyError):
+        import pwd
 
-    with suppress(OSError, KeyError):
-        return getpass.getuser()
+        return pwd.getpwuid(os.getuid()).pw_name
     return None
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from uet_git.errors import StaleMove
 from uet_git.host.clock import Clock
-from uet_git.ledger.events import KIND_OF_STATE, Chain, canonical
+from uet_git.ledger.events import KIND_OF_STATE, Chain, Told, canonical
 from uet_git.model import states
 from uet_git.model.entry import Entry, Series, StoredPatch
 from uet_git.model.named import NamedTuple
@@ -27,6 +27,7 @@ _JSON: Final = frozenset({"findings", "waived", "origin", "scope", "depends_on"}
 _JSON_AT: Final = tuple(i for i, name in enumerate(_COLUMNS) if name in _JSON)
 _NEW: Final = tuple(c for c in _COLUMNS if c != "seq")
 _NEW_JSON: Final = tuple(i for i, name in enumerate(_NEW) if name in _JSON)
+_MOVE: Final = "UPDATE OR FAIL entries SET state = ?, event_seq = ?, updated_at = ?"
 _IF_GIVEN: Final = ("series_id", "series_index", "replaces", "rollback_of")
 _ONLY_TOLD: Final = ("rolls_back", "why")
 """What the first event says and no column holds."""
@@ -306,20 +307,12 @@ class EntryWriter:
     def add(self, entries: Sequence[dict[str, Any]], run: str | None) -> None:
         """Adds entries in state `created`; each dict names the columns that are not NULL or default."""
         now = self._clock.now()
+        told = [("patch_created", _told(given), given["entry_id"]) for given in entries]
+        first = self._chain.add_all(told, run=run)
+        made = {"state": "created", "made_by_run": run, "created_at": now, "updated_at": now}
         rows = []
-        for given in entries:
-            payload = {
-                k: given[k]
-                for k in ("number", "revision", "patch_id", "target", "title", "identity")
-            }
-            for name in (*_IF_GIVEN, *_ONLY_TOLD):
-                if given.get(name) is not None:
-                    payload[name] = given[name]
-            payload["to"] = "created"
-            payload["sha256"] = given["sha256"]
-            seq = self._chain.add("patch_created", payload, run=run, entry=given["entry_id"])
-            full = {**_DEFAULTS, **given, "state": "created", "made_by_run": run}
-            full.update(created_at=now, updated_at=now, event_seq=seq)
+        for seq, given in enumerate(entries, first):
+            full = {**_DEFAULTS, **given, **made, "event_seq": seq}
             row = [full[name] for name in _NEW]
             for i in _NEW_JSON:
                 if row[i] is not None:
@@ -335,23 +328,18 @@ class EntryWriter:
         Raises: IllegalMove, StaleMove (another process moved one first; nothing is kept).
         """
         now = self._clock.now()
+        first = self._chain.add_all([_moved(move) for move in moves], run=run)
         groups: list[tuple[tuple[str, ...], list[tuple[Any, ...]]]] = []
-        for move in moves:
-            states.advance("entry", move.frm, move.to)
-            payload = {"from": move.frm, "to": move.to, **move.payload}
-            kind = move.kind or KIND_OF_STATE[move.to]
-            if move.frm in ("applied", "verified") and move.to == "queued":
-                kind = "patch_requeued"
-            seq = self._chain.add(kind, payload, run=run, entry=move.entry_id)
+        for seq, move in enumerate(moves, first):
             names = tuple(move.columns)
             if not groups or groups[-1][0] != names:
                 groups.append((names, []))
-            values = tuple(_stored(n, v) for n, v in move.columns.items())
+            values = [_stored(n, v) for n, v in move.columns.items()]
             groups[-1][1].append((move.to, seq, now, *values, move.entry_id, move.frm))
         self._chain.flush()
         for names, rows in groups:
             sets = "".join(f", {n} = ?" for n in names)
-            sql = f"UPDATE entries SET state = ?, event_seq = ?, updated_at = ?{sets} WHERE entry_id = ? AND state = ?"
+            sql = f"{_MOVE}{sets} WHERE entry_id = ? AND state = ?"
             if self._db.executemany(sql, rows).rowcount != len(rows):
                 raise StaleMove(f"{moves[0].entry_id} is no longer {moves[0].frm}")
 
@@ -374,20 +362,31 @@ class EntryWriter:
         return seq
 
 
+def _told(given: dict[str, Any]) -> dict[str, Any]:
+    """What the first event says of a new entry."""
+    names = ("number", "revision", "patch_id", "target", "title", "identity")
+    told = {name: given[name] for name in names}
+    told |= {n: given[n] for n in (*_IF_GIVEN, *_ONLY_TOLD) if given.get(n) is not None}
+    return {**told, "to": "created", "sha256": given["sha256"]}
+
+
+def _moved(move: Move) -> Told:
+    """A move's event. Raises: IllegalMove."""
+    states.advance("entry", move.frm, move.to)
+    kind = move.kind or KIND_OF_STATE[move.to]
+    if move.frm in ("applied", "verified") and move.to == "queued":
+        kind = "patch_requeued"
+    return kind, {"from": move.frm, "to": move.to, **move.payload}, move.entry_id
+
+
 def _stored(name: str, value: Any) -> Any:
     return canonical(value) if name in _JSON and value is not None else value
 
 
 _DEFAULTS: Final[dict[str, Any]] = {
     **dict.fromkeys(_NEW),
-    **{
-        "priority": 1,
-        "findings": [],
-        "depends_on": [],
-        "attempts": 0,
-        "allow_behind": 0,
-        "sign_off": 0,
-    },
+    **{"priority": 1, "findings": [], "depends_on": []},
+    **{"attempts": 0, "allow_behind": 0, "sign_off": 0},
     **{"format_ok": 0, "scope_ok": 0, "constraints_ok": 0, "message": "", "title": ""},
 }
 

@@ -7,7 +7,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from uet_git.host.clock import Clock
 from uet_git.model.entry import Event
@@ -57,7 +57,7 @@ _fast: Any = _make and _make(None, None, _quote, None, ":", ",", True, False, Fa
 
 COLUMNS: Final = ", ".join(Event._fields)
 _INSERT = (
-    "INSERT INTO events (seq, event_id, ts, actor, run_id, entry_id, kind, payload, prev_hash, hash,"
+    "INSERT OR FAIL INTO events (seq, event_id, ts, actor, run_id, entry_id, kind, payload, prev_hash, hash,"
     " from_state, to_state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
@@ -79,9 +79,17 @@ def line_of(
     prev_hash: str,
 ) -> str:
     """The canonical JSON that an event's hash covers; `payload` is canonical JSON already."""
+    actor, run, entry = _quote(actor), _optional(run_id), _optional(entry_id)
+    return _line(seq, event_id, ts, actor, run, entry, kind, payload, prev_hash)
+
+
+def _line(
+    seq: int, event_id: str, ts: str, actor: str, run: str, entry: str, kind: str, payload: str, prev_hash: str
+) -> str:  # fmt: skip
+    """The same, of what is JSON already."""
     return (
-        f'{{"actor":{_quote(actor)},"entry":{_optional(entry_id)},"event_id":"{event_id}","kind":"{kind}",'
-        f'"payload":{payload},"prev_hash":"{prev_hash}","run":{_optional(run_id)},"seq":{seq},"ts":"{ts}"}}'
+        f'{{"actor":{actor},"entry":{entry},"event_id":"{event_id}","kind":"{kind}","payload":{payload},'
+        f'"prev_hash":"{prev_hash}","run":{run},"seq":{seq},"ts":"{ts}"}}'
     )
 
 
@@ -92,6 +100,10 @@ def _optional(text: str | None) -> str:
 def hash_of(line: str) -> str:
     """SHA-256 of a canonical line, in hex."""
     return hashlib.sha256(line.encode("ascii")).hexdigest()
+
+
+Told: TypeAlias = tuple[str, dict[str, Any], str | None]
+"""An event before it has its place in the chain: kind, payload, entry."""
 
 
 class Link(NamedTuple):
@@ -126,31 +138,27 @@ class Chain:
         entry: str | None = None,
     ) -> int:
         """Adds one event and returns its seq; it is in the database after `flush`."""
-        assert kind in KINDS, kind
-        self._seq += 1
-        text = canonical(payload)
-        event_id, ts = self._clock.ulid(), self._clock.now()
-        prev = self._hash
-        line = line_of(self._seq, event_id, ts, self._actor, run, entry, kind, text, prev)
-        self._hash = hash_of(line)
-        self.links.append(Link(self._seq, self._hash, log_line(line, self._hash)))
-        self._rows.append(
-            (
-                self._seq,
-                event_id,
-                ts,
-                self._actor,
-                run,
-                entry,
-                kind,
-                text,
-                prev,
-                self._hash,
-                payload.get("from"),
-                payload.get("to"),
-            )
-        )
-        return self._seq
+        return self.add_all([(kind, payload, entry)], run=run)
+
+    def add_all(self, told: Iterable[Told], *, run: str | None = None) -> int:
+        """Adds events of one moment, in order; returns the first one's seq. They are in the database after `flush`."""
+        ts, ulid = self._clock.now(), self._clock.ulid
+        actor, named = _quote(self._actor), _optional(run)
+        first, seq, prev = self._seq + 1, self._seq, self._hash
+        for kind, payload, entry in told:
+            assert kind in KINDS, kind
+            seq += 1
+            text, event_id = canonical(payload), ulid()
+            line = _line(seq, event_id, ts, actor, named, _optional(entry), kind, text, prev)
+            found = hash_of(line)
+            self.links.append(Link(seq, found, log_line(line, found)))
+            self._rows.append(
+                (seq, event_id, ts, self._actor, run, entry, kind, text, prev, found, payload.get("from"),
+                 payload.get("to"))
+            )  # fmt: skip
+            prev = found
+        self._seq, self._hash = seq, prev
+        return first
 
     def flush(self) -> None:
         """Writes the gathered events."""

@@ -124,17 +124,17 @@ class Ledger:
     def links(self, after: int) -> list[Link]:
         """The events after `after` as the log keeps them; what this process wrote itself is not read again."""
         last = self.last_seq()
-        recent = self._recent[after - last :] if last > after else []
-        # They ascend: as many as there should be, with the right ends, are all of them.
-        if recent and (len(recent), recent[0].seq, recent[-1].seq) == (
-            last - after,
-            after + 1,
-            last,
-        ):
-            return recent
+        recent = [link for link in self._recent if link.seq > after]
+        # They ascend: as many as there should be, up to the last, are all of them.
+        if not recent or (recent[-1].seq, len(recent)) != (last, last - recent[0].seq + 1):
+            recent = []
+        before = (recent[0].seq if recent else last + 1) - after - 1
         return [
-            Link(e.seq, e.hash, events.log_line(events.line_of(*e[:9]), e.hash))
-            for e in self.events(after)
+            *(
+                Link(e.seq, e.hash, events.log_line(events.line_of(*e[:9]), e.hash))
+                for e in self.events(after, before)
+            ),
+            *recent,
         ]
 
     def made_here(self, after: int, kinds: Sequence[str]) -> list[Link]:

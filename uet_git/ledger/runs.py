@@ -6,7 +6,7 @@ from typing import Any
 
 from uet_git.errors import StaleMove
 from uet_git.host.clock import Clock
-from uet_git.ledger.events import Chain
+from uet_git.ledger.events import Chain, Told
 from uet_git.model import states
 from uet_git.model.entry import Run, Step
 from uet_git.model.named import NamedTuple
@@ -121,18 +121,18 @@ class RunWriter:
             "SELECT coalesce(max(sequence), 0) FROM step_attempts WHERE run_id = ?", (run_id,)
         ).fetchone()
         rows: list[tuple[Any, ...]] = []
+        told: list[Told] = []
         for sequence, a in enumerate(attempts, last + 1):
             step_id = self._clock.ulid()
-            payload = {
-                "sequence": sequence,
-                "state": a.state,
-                "step": a.tool_id,
+            payload: dict[str, Any] = {
+                **{"sequence": sequence, "state": a.state, "step": a.tool_id},
                 "step_attempt_id": step_id,
             }
             if a.reason:
                 payload["reason"] = a.reason
-            self._chain.add("step_finished", payload, run=run_id, entry=a.entry_id)
+            told.append(("step_finished", payload, a.entry_id))
             rows.append((step_id, run_id, sequence, *a))
+        self._chain.add_all(told, run=run_id)
         self._chain.flush()
         self._db.executemany(
             "INSERT INTO step_attempts (step_attempt_id, run_id, sequence, entry_id, tool_id, state, state_reason,"

@@ -75,6 +75,8 @@ def command(argv: list[str] | tuple[str, ...]) -> str:
 
 def _argument(text: str) -> str:
     """One argument, quoted; what cannot be shown goes byte by byte into `$'...'` (bash, zsh, ksh)."""
+    if text.isascii() and text.replace("-", "").isalnum():
+        return text
     if (text.isascii() and text.isprintable()) or not _UNSAFE_OR_BLANK.search(text):
         import shlex  # a start pays for what it loads, and few lines have a command
 

@@ -11,6 +11,8 @@ MAX_HEADERS: Final = 64 * 1024
 SPACES: Final = b" \t\n\r"
 """What git calls white space; vertical tab and form feed are not."""
 
+_BEGINNING: Final = 4096  # bytes, so that a long text is not copied to see that it is one
+
 
 class Kind(StrEnum):
     """What an input is made of."""
@@ -62,7 +64,7 @@ def is_separator(data: bytes, at: int) -> bool:
 
 def spans(data: bytes) -> list[tuple[int, int]]:
     """Gives the (start, end) offsets of an input's mails, in order; an input that is no mbox is one piece."""
-    if not data or not data.strip(SPACES):
+    if not data[:_BEGINNING].strip(SPACES) and not data.strip(SPACES):
         return []
     if kind(data) is not Kind.MBOX:
         return [(0, len(data))]

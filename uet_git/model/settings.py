@@ -32,7 +32,7 @@ class CommitSettings(NamedTuple):
 class QueueSettings(NamedTuple):
     """How the line runs. `batch` counts patches that share one landing when there are no gates."""
 
-    batch: int = 512
+    batch: int = 1024
     max_attempts: int = 3
     drain_on: tuple[str, ...] = ()
 

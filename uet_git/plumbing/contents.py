@@ -108,7 +108,9 @@ class Contents:
             return _explained(outcome, change, base)
         data, places = outcome
         path = change.path
-        return data, tuple(Placement(path, n, *place) for n, place in enumerate(places, 1))
+        return data, tuple(
+            [Placement(path, n, line, offset) for n, (line, offset) in enumerate(places, 1)]
+        )
 
     def _binary(self, change: FileChange, source: Left | None, mode: int) -> Left | Finding:
         """Git takes a binary change only from and to exactly the contents that it names in full."""

@@ -31,6 +31,8 @@ from uet_git.plumbing.view import View, parents
 
 RUNG: Final = "memory"
 _UNSAFE = late(rb"(?:^|/)(?:\.?\.?|\.git)(?:/|$)|\0", re.IGNORECASE)
+_ODD_FIRST: Final = (b"", b"/", b".", b"\n")
+_ODD_LAST: Final = (b"/", b"\n")
 _MAKES: Final = ("add", "rename", "copy")
 _LEAVES: Final = ("delete", "rename")
 
@@ -233,11 +235,22 @@ def _edits(patch: Patch, results: list[Left]) -> dict[bytes, TreeEntry | None]:
     return edits
 
 
+def _is_odd(path: bytes) -> bool:
+    """Whether `_UNSAFE` may find something; a tenth of its time."""
+    return (
+        path[:1] in _ODD_FIRST
+        or path[-1:] in _ODD_LAST
+        or b"/." in path
+        or b"//" in path
+        or b"\0" in path
+    )
+
+
 def _unsafe(change: FileChange) -> Finding | None:
     """Paths are judged elsewhere; what would make a tree that git refuses does not get in here either."""
     old, new = change.old_path, change.new_path
     for path in (old,) if old == new else (old, new):
-        if path is not None and _UNSAFE.search(path):
+        if path is not None and _is_odd(path) and _UNSAFE.search(path):
             code = "path.dotgit" if b".git" in path.lower() else "path.traversal"
             return Finding(code, "", path)
     return None

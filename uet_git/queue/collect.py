@@ -4,16 +4,14 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from uet_git.host import beside
 from uet_git.ledger.entries import identity_of
-from uet_git.model import mail as mails
-from uet_git.model import series
+from uet_git.model import mbox, series
 from uet_git.model.entry import Entry
 from uet_git.model.records import Finding
 from uet_git.model.settings import Settings
 from uet_git.plumbing import refs
 from uet_git.project import Project
-from uet_git.queue import validate
+from uet_git.queue import readahead, validate
 from uet_git.queue.options import Options, Source
 from uet_git.queue.validate import Judgement
 
@@ -75,13 +73,11 @@ def _read(
     parts: list[Part] = []
     cover: str | None = None
     pieces = [
-        (n, p) for n, s in enumerate(sources) for p in (mails.split(s.data) if s.data else [b""])
+        (n, p) for n, s in enumerate(sources) for p in (mbox.split(s.data) if s.data else [b""])
     ]
     exact = [s.data.startswith(b"From ") and _GIT_MBOX in s.data[:100] for s in sources]
-    every = beside.each(
-        lambda piece: validate.judge(piece, limits, width, scope), [p for _, p in pieces]
-    )
-    for (number, piece), judged in zip(pieces, every, strict=True):
+    every = readahead.judged([p for _, p in pieces], limits, width, scope)
+    for (number, piece), (sha256, judged) in zip(pieces, every, strict=True):
         if policy is not None and judged.patch.changes:
             judged = policy(judged)
         if judged.mail.is_cover and not judged.patch.changes and cover is None:
@@ -90,7 +86,6 @@ def _read(
         reverts = sources[number].reverts
         if reverts is not None and reverts.findings:
             judged = judged._replace(findings=(*reverts.findings, *judged.findings))
-        sha256 = hashlib.sha256(piece).hexdigest()
         deflater.add(sha256, piece)
         parts.append(Part(sources[number], number, piece, exact[number], judged, sha256))
     if not parts:

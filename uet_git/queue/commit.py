@@ -40,6 +40,7 @@ class Committer:
         self._asked: gits.Begun | None = None
         self._author: tuple[bytes, bytes] | None = None
         self._fixed = process.variable("GIT_COMMITTER_DATE")
+        self._moment = (-1, b"")  # seconds since the epoch, and how git writes them
         self.signs = (project.config_value("commit.gpgsign") or "").lower() in (
             "true",
             "yes",
@@ -88,7 +89,10 @@ class Committer:
 
     def _now(self) -> bytes:
         seconds = self.project.clock.time_ns() // 1_000_000_000
-        return b"%d %b" % (seconds, time.strftime("%z", time.localtime(seconds)).encode("ascii"))
+        if self._moment[0] != seconds:  # the system looks its time zone up anew for each
+            zone = time.strftime("%z", time.localtime(seconds)).encode("ascii")
+            self._moment = (seconds, b"%d %b" % (seconds, zone))
+        return self._moment[1]
 
     def _committed_at(self) -> bytes:
         if self._fixed is None:

@@ -1,6 +1,5 @@
 """handmade: the entries of ordinary commits, and how they move (DESIGN 5, 11). They never wait in the queue's line."""
 
-import datetime as dt
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
@@ -222,4 +221,6 @@ def drop(write: Writer, entry: HookEntry, code: str, detail: str) -> None:
 
 def epoch(text: str) -> float:
     """A time of the ledger as seconds since the epoch."""
+    import datetime as dt  # takes as long to load as three of our modules
+
     return dt.datetime.fromisoformat(text).timestamp()

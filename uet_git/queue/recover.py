@@ -3,7 +3,6 @@
 What to do is a pure function of the open intents and where the branches are (DESIGN 10); every act is idempotent.
 """
 
-import datetime as dt
 from collections.abc import Callable, Sequence
 
 from uet_git.host import files, process
@@ -204,4 +203,6 @@ def _drop_pins(project: Project) -> None:
 
 
 def _epoch(text: str) -> float:
+    import datetime as dt  # takes as long to load as three of our modules
+
     return dt.datetime.fromisoformat(text).timestamp()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from uet_git.model import mail, paths
+from uet_git.model import paths
 from uet_git.model.entry import Entry
 from uet_git.model.named import NamedTuple
 from uet_git.model.reasons import REASONS, Gravity
@@ -199,6 +199,8 @@ class Stager:
         )
 
     def _diff_of(self, entry: Entry) -> bytes:
+        from uet_git.model import mail
+
         stored = self.project.ledger.entries.patch(entry.patch_id)
         return mail.read(stored.content or b"").diff
 

@@ -1,14 +1,16 @@
 """validate: judges a patch by its strict parse, before the tip is even looked at (DESIGN 7)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from uet_git.model import globs, mail, patchfile, paths
+from uet_git.model import globs, paths
 from uet_git.model.named import NamedTuple
 from uet_git.model.reasons import REASONS, Gravity, gravest
 from uet_git.model.records import Finding, Mail, Patch
 from uet_git.model.settings import Limits, Settings
-from uet_git.project import Project
+
+if TYPE_CHECKING:
+    from uet_git.project import Project
 
 _NO_PATCH = Patch(())
 
@@ -40,6 +42,11 @@ def judge(piece: bytes, limits: Limits, hex_length: int, scope: Sequence[str] = 
     if len(piece) > limits.patch_bytes:
         finding = Finding("size.patch", f"{len(piece)} bytes, the limit is {limits.patch_bytes}")
         return Judgement(Mail(None, None, b"", b"", b"", 0, 0, False, None), _NO_PATCH, (finding,))
+    from uet_git.model import (
+        mail,
+        patchfile,
+    )  # who gets judgements from the other core needs neither
+
     read = mail.read(piece)
     if read.refused is not None:
         return Judgement(read, _NO_PATCH, (read.refused,))
@@ -68,7 +75,7 @@ def _judged_scope(patch: Patch, scope: Sequence[str]) -> list[Finding]:
     ]
 
 
-def has_rules(project: Project, settings: Settings) -> bool:
+def has_rules(project: "Project", settings: Settings) -> bool:
     """Whether a layer that holds for every patch has a rule; known without loading the rules' code."""
     return settings.has_rules or project.user_policy is not None
 

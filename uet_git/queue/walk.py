@@ -23,7 +23,7 @@ from uet_git.queue.stage import NotStaged, Staged, Stager
 if TYPE_CHECKING:
     from uet_git.queue.verify import Stopped, Verifier
 
-BATCH_BYTES = 16 * 1024 * 1024
+BATCH_BYTES = 32 * 1024 * 1024
 LOST_IN_A_ROW = 3
 STALE_AT_MOST = 20
 
