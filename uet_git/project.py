@@ -342,8 +342,7 @@ class Project:
 
     def override(self, **flags: object) -> None:
         """Flags over every target's settings, by setting name with `__` for the dot; they only tighten (P6)."""
-        given = {k.replace("__", "."): v for k, v in flags.items() if v is not None}
-        self._flags = {**self._flags, **given}
+        self._flags |= {k.replace("__", "."): v for k, v in flags.items() if v is not None}
         self._settings.clear()
 
     def overrides(self) -> dict[str, object]:
