@@ -103,3 +103,37 @@ def test_every_record_of_the_package_takes_its_fields_by_name() -> None:
                 assert made._asdict() == {n: getattr(made, n) for n in found._fields}
                 count += 1
     assert count > 100
+
+
+WIDE = (
+    "    " + "\n    ".join(f"f{n}: int" for n in range(30)) + "\n    g: int = 7\n    h: str = 'h'\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("given", "by_name"),
+    [
+        (range(30), {}),
+        (range(32), {}),
+        (range(30), {"h": "x"}),
+        (range(10), {f"f{n}": n for n in range(10, 30)}),
+        ((), {f"f{n}": n for n in reversed(range(30))}),
+        (range(29), {}),
+        (range(33), {}),
+        (range(30), {"odd": 1}),
+        (range(30), {"f3": 1}),
+        (range(32), {"g": 1}),
+    ],
+)
+def test_one_with_many_fields_takes_and_refuses_the_same(
+    given: range, by_name: dict[str, object]
+) -> None:
+    made: list[object] = []
+    for base in (named.NamedTuple, typing.NamedTuple):
+        space: dict[str, typing.Any] = {"base": base, "__name__": __name__}
+        exec(f"class Wide(base):\n{WIDE}", space)
+        try:
+            made.append(tuple(space["Wide"](*given, **by_name)))
+        except TypeError:
+            made.append("refused")
+    assert made[0] == made[1]

@@ -14,16 +14,26 @@ else:
     from collections import _tuplegetter
     from types import FunctionType
 
-    _MAKERS = {}  # number of fields -> code of a __new__ for as many
+    from uet_git.model.makers import MAKERS
 
-    def _maker(fields):
-        """The code of a `__new__` that takes these fields; only the names differ between records of one length."""
-        count = len(fields)
-        if count not in _MAKERS:
-            names = ", ".join(f"a{n}" for n in range(count))
-            text = f"lambda _cls, {names}: _new(_cls, ({names}{',' * bool(count)}))"
-            _MAKERS[count] = eval(text, {}).__code__  # noqa: S307 - of nothing but numbers
-        return _MAKERS[count].replace(co_varnames=("_cls", *fields), co_name="__new__")
+    def _maker(fields, defaults):
+        """A `__new__` that takes these fields; only the names differ between records of one length."""
+        if len(fields) >= len(MAKERS):
+            return _bound
+        code = MAKERS[len(fields)].__code__
+        code = code.replace(co_varnames=("_cls", *fields), co_name="__new__")
+        return FunctionType(code, {"_new": tuple.__new__}, "__new__", tuple(defaults.values()))
+
+    def _bound(cls, /, *given, **named):
+        """The same for any number of fields, slower to call."""
+        if named or len(given) != len(cls._fields):
+            missing = cls._fields[len(given) :]
+            known = {**{n: v for n, v in cls._field_defaults.items() if n in missing}, **named}
+            if len(given) > len(cls._fields) or set(known) != set(missing):
+                odd = set(known) ^ set(missing)
+                raise TypeError(f"{cls.__name__}: unexpected or missing: {', '.join(sorted(odd))}")
+            given = (*given, *(known[name] for name in missing))
+        return tuple.__new__(cls, given)
 
     class _Record(tuple):
         """What all records share."""
@@ -62,12 +72,9 @@ else:
             defaults = {n: space.pop(n) for n in fields if n in space}
             if tuple(defaults) != fields[len(fields) - len(defaults) :]:
                 raise TypeError(f"{name}: a field without a default follows one with a default")
-            new = FunctionType(
-                _maker(fields), {"_new": tuple.__new__}, "__new__", tuple(defaults.values())
-            )
             shared = {
                 "__slots__": (), "_fields": fields, "_field_defaults": defaults,
-                "__match_args__": fields, "__new__": new,
+                "__match_args__": fields, "__new__": _maker(fields, defaults),
             }  # fmt: skip
             shared |= {n: _tuplegetter(at, None) for at, n in enumerate(fields)}
             return type(name, (_Record,), {**space, **shared})
