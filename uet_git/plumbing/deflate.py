@@ -11,6 +11,9 @@ import zlib
 from typing import Final
 
 SMALLEST: Final = 4096  # bytes; handing over less costs more than deflating it
+_WORTH: Final = (
+    2 * 1024 * 1024
+)  # bytes; less is done sooner than the threads have found their turns
 _SWITCH: Final = (
     0.0002  # seconds after which the working thread lets the other one in; 5 ms by default
 )
@@ -25,6 +28,7 @@ class Deflater:
         self._asked: set[str] = set()
         self._working = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._given = 0  # bytes
         self._switch = 0.0
         self._alone = (os.cpu_count() or 1) < 2
 
@@ -32,7 +36,8 @@ class Deflater:
         """Hands data over; small data is left to `take`."""
         if self._alone or len(data) < SMALLEST or key in self._asked:
             return
-        if self._thread is None:
+        self._given += len(data)
+        if self._thread is None and self._given >= _WORTH:
             self._switch = sys.getswitchinterval()
             sys.setswitchinterval(_SWITCH)
             self._thread = threading.Thread(target=self._run, name="deflate", daemon=True)
@@ -58,8 +63,8 @@ class Deflater:
     def close(self) -> None:
         """Ends the thread; what is still in line is dropped."""
         thread, self._thread = self._thread, None
+        self._drain()
         if thread is not None:
-            self._drain()
             self._line.put(None)
             thread.join()
             sys.setswitchinterval(self._switch)
