@@ -199,6 +199,42 @@ BEGIN SELECT RAISE(ABORT, 'what an entry is cannot change'); END;
 CREATE TRIGGER entry_no_delete BEFORE DELETE ON entries
 BEGIN SELECT RAISE(ABORT, 'entries cannot be deleted'); END;
 
+CREATE TABLE step_attempts (
+  step_attempt_id TEXT PRIMARY KEY,
+  run_id TEXT NOT NULL REFERENCES runs (run_id),
+  sequence INTEGER NOT NULL CHECK (sequence >= 1),
+  entry_id TEXT REFERENCES entries (entry_id),
+  tool_id TEXT NOT NULL,
+  tool_run_id TEXT,
+  execution_request_id TEXT,
+  prompt_id TEXT,
+  state TEXT NOT NULL,
+  state_reason TEXT,
+  started_at TEXT NOT NULL,
+  ended_at TEXT,
+  UNIQUE (run_id, sequence),
+  CHECK ((ended_at IS NULL) = (state IN ('pending', 'running')))
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX steps_entry ON step_attempts (entry_id) WHERE entry_id IS NOT NULL;
+
+CREATE TRIGGER step_insert BEFORE INSERT ON step_attempts
+BEGIN
+  SELECT RAISE(ABORT, 'unknown state of a step')
+  WHERE NOT EXISTS (SELECT 1 FROM states WHERE machine = 'step' AND state = NEW.state);
+  SELECT RAISE(ABORT, 'a step belongs to a running run')
+  WHERE NOT EXISTS (SELECT 1 FROM runs WHERE run_id = NEW.run_id AND state = 'running');
+END;
+
+CREATE TRIGGER step_move BEFORE UPDATE OF state ON step_attempts WHEN NEW.state IS NOT OLD.state
+BEGIN
+  SELECT RAISE(ABORT, 'illegal move of a step')
+  WHERE NOT EXISTS (SELECT 1 FROM transitions WHERE machine = 'step' AND from_state = OLD.state AND to_state = NEW.state);
+END;
+
+CREATE TRIGGER step_no_delete BEFORE DELETE ON step_attempts
+BEGIN SELECT RAISE(ABORT, 'steps cannot be deleted'); END;
+
 CREATE TABLE gates (
   gate_id TEXT PRIMARY KEY,
   run_id TEXT NOT NULL REFERENCES runs (run_id),
@@ -393,44 +429,6 @@ BEGIN
       THEN RAISE(FAIL, 'rolled_back names its revert')
   END;
 END;
-
-CREATE TABLE "step_attempts" (
-  step_attempt_id TEXT PRIMARY KEY,
-  run_id TEXT NOT NULL,
-  sequence INTEGER NOT NULL CHECK (sequence >= 1),
-  entry_id TEXT,
-  tool_id TEXT NOT NULL,
-  tool_run_id TEXT,
-  execution_request_id TEXT,
-  prompt_id TEXT,
-  state TEXT NOT NULL,
-  state_reason TEXT,
-  started_at TEXT NOT NULL,
-  ended_at TEXT,
-  UNIQUE (run_id, sequence),
-  CHECK ((ended_at IS NULL) = (state IN ('pending', 'running')))
-) STRICT, WITHOUT ROWID;
-
-CREATE INDEX steps_entry ON step_attempts (entry_id) WHERE entry_id IS NOT NULL;
-
-CREATE TRIGGER step_insert BEFORE INSERT ON step_attempts
-BEGIN
-  SELECT RAISE(FAIL, 'unknown state of a step')
-  WHERE NOT EXISTS (SELECT 1 FROM states WHERE machine = 'step' AND state = NEW.state);
-  SELECT RAISE(FAIL, 'a step belongs to a running run')
-  WHERE NOT EXISTS (SELECT 1 FROM runs WHERE run_id = NEW.run_id AND state = 'running');
-  SELECT RAISE(FAIL, 'a step works on an entry that there is')
-  WHERE NEW.entry_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM entries WHERE entry_id = NEW.entry_id);
-END;
-
-CREATE TRIGGER step_move BEFORE UPDATE OF state ON step_attempts WHEN NEW.state IS NOT OLD.state
-BEGIN
-  SELECT RAISE(FAIL, 'illegal move of a step')
-  WHERE NOT EXISTS (SELECT 1 FROM transitions WHERE machine = 'step' AND from_state = OLD.state AND to_state = NEW.state);
-END;
-
-CREATE TRIGGER step_no_delete BEFORE DELETE ON step_attempts
-BEGIN SELECT RAISE(FAIL, 'steps cannot be deleted'); END;
 
 INSERT INTO states VALUES
   ('entry', 'applied', 0),

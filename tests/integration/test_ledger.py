@@ -370,28 +370,17 @@ def test_steps_belong_to_a_running_run(ledger: Ledger, state: str) -> None:
             assert "illegal move of a step" in refused(ledger, sql, to, ended)
 
 
-def test_a_step_names_a_run_and_an_entry_that_there_are(ledger: Ledger) -> None:
-    with ledger.write() as write:
-        run = write.runs.start("apply", "person:Test", {})
-    insert = "INSERT INTO step_attempts (step_attempt_id, run_id, sequence, entry_id, tool_id, state, started_at, ended_at) VALUES ('A', ?, 1, ?, 't', 'succeeded', ?, ?)"
-    assert "an entry that there is" in refused(ledger, insert, run, "nobody", NOW, NOW)
-    assert "running run" in refused(ledger, insert, "nobody", None, NOW, NOW)
-    ledger.db.execute(insert, (run, None, NOW, NOW))
-
-
 def test_a_guard_leaves_the_transaction_as_it_was_before_the_statement(ledger: Ledger) -> None:
-    with pytest.raises(sqlite3.IntegrityError), ledger.write() as write:  # noqa: PT012 - what is inside fails last
-        run = write.runs.start("apply", "person:Test", {})
-        step = (1, None, "t", "succeeded", NOW, NOW)
-        insert = "INSERT OR FAIL INTO step_attempts (step_attempt_id, run_id, sequence, entry_id, tool_id, state, started_at, ended_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-        ledger.db.execute(insert, ("A", run, *step))
-        with pytest.raises(sqlite3.IntegrityError):
-            ledger.db.execute(insert, ("B", "nobody", *step))
+    insert = "INSERT OR FAIL INTO events (seq, event_id, ts, actor, kind, payload, prev_hash, hash) VALUES (?, 'E', ?, 'a', 'note', '{}', '', '')"
+    last = ledger.last_seq()
+    with pytest.raises(sqlite3.IntegrityError), ledger.write():  # noqa: PT012 - what is inside fails last
+        ledger.db.execute(insert, (last + 1, NOW))
+        with pytest.raises(sqlite3.IntegrityError, match="without gaps"):
+            ledger.db.execute(insert, (last + 3, NOW))
         assert ledger.db.in_transaction
-        assert ledger.db.execute("SELECT step_attempt_id FROM step_attempts").fetchall() == [("A",)]
-        ledger.db.execute(insert, ("C", "nobody", *step))
-    assert not ledger.db.execute("SELECT * FROM step_attempts").fetchall()
-    assert not ledger.db.execute("SELECT * FROM runs").fetchall()
+        assert ledger.last_seq() == last + 1
+        ledger.db.execute(insert, (last + 4, NOW))
+    assert ledger.last_seq() == last
 
 
 def test_steps_are_numbered_and_counted(ledger: Ledger) -> None:

@@ -1,6 +1,7 @@
 """Patches that are judged while the command still loads: the same judgements, of the bytes and under the limits in force."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import pytest
 from tests.builders import git, make_repo
 from tests.product import entries, uet
 from uet_git.host import beside
+from uet_git.host.twoends import TwoEnds
 from uet_git.model import mbox
 from uet_git.model.settings import Limits
 from uet_git.queue import readahead, validate
@@ -20,8 +22,8 @@ from uet_git.queue.validate import Judgement
 
 @pytest.fixture(autouse=True)
 def _two_cores(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    if not hasattr(os, "memfd_create"):
-        pytest.skip("this system has no files in memory")
+    if not hasattr(os, "fork"):
+        pytest.skip("this system cannot fork")
     monkeypatch.setattr(beside, "is_possible", lambda: True)
     yield
     readahead.end()
@@ -70,6 +72,89 @@ def test_they_are_the_same_and_made_elsewhere(
     monkeypatch.setattr(validate, "judge", noted)
     assert _ahead(path, mails) == expected
     assert len(here) < len(expected) / 2
+
+
+def test_a_python_without_files_in_memory_takes_one_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "memfd_create", raising=False)
+    mails = _mails(tmp_path, 40)
+    path = tmp_path / "s.mbox"
+    path.write_bytes(mails)
+    assert _ahead(path, mails) == _alone(mails)
+
+
+def test_nobody_waits_for_a_process_that_has_claimed_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mails = _mails(tmp_path, 40)
+    path = tmp_path / "s.mbox"
+    path.write_bytes(mails)
+    monkeypatch.setattr(readahead, "_read", lambda files: time.sleep(600))
+    start = time.monotonic()
+    assert _ahead(path, mails) == _alone(mails)
+    assert time.monotonic() - start < 20
+
+
+def test_answers_that_cannot_be_read_are_made_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: TwoEnds[bytes, object]) -> object:
+        raise EOFError
+
+    mails = _mails(tmp_path, 40)
+    path = tmp_path / "s.mbox"
+    path.write_bytes(mails)
+    monkeypatch.setattr(TwoEnds, "answers", broken)
+    assert _ahead(path, mails) == _alone(mails)
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        "lambda: ends.back([b'%d' % n for n in range(400)], lambda item: time.sleep(0.1))",
+        "lambda: b'x' * 4_000_000",
+    ],
+    ids=["at work", "with a long answer"],
+)
+def test_it_does_not_outlive_who_asked(work: str) -> None:
+    code = (
+        "import os, time\nfrom uet_git.host.beside import Beside\nfrom uet_git.host.twoends import TwoEnds\n"
+        f"ends = TwoEnds(bytes, lambda item: 1 << 20)\nb = Beside({work})\nprint(b._pid, flush=True)\nos._exit(0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    deadline = time.monotonic() + 20
+    while _runs(int(done.stdout)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def test_a_signal_that_comes_with_the_fork_ends_only_the_new_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real, noted = os.fork, []
+
+    def forked() -> int:
+        pid = real()
+        if not pid:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return pid
+
+    monkeypatch.setattr(os, "fork", forked)
+    before = signal.signal(signal.SIGTERM, lambda *_: noted.append(os.getpid()))
+    try:
+        assert beside.Beside(lambda: 1).result() is None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert not noted
 
 
 def test_bytes_that_changed_meanwhile_are_judged_anew(tmp_path: Path) -> None:

@@ -291,6 +291,8 @@ def test_the_schema_names_the_defaults_and_ranges_of_the_code() -> None:
     for part, values, known in parts:
         for key, said in part["properties"].items():
             default = said.get("default")
+            if default is not None and key in known:
+                known[key].check(default)
             if default is not None and hasattr(values, key):
                 there = getattr(values, key)
                 assert default == (list(there) if isinstance(there, tuple) else there), key

@@ -18,12 +18,21 @@ from typing import Any, Final, Generic, TypeVar
 
 T = TypeVar("T")
 PROTOCOL: Final = 5
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PATIENCE: Final = 60.0  # seconds
 
 
 def is_possible() -> bool:
     """Whether we have a second core, and forking is safe beside threads (not on macOS)."""
-    return sys.platform == "linux" and len(os.sched_getaffinity(0)) > 1
+    return sys.platform == "linux" and cores() > 1
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except (AttributeError, OSError):  # not every system tells
+        return os.cpu_count() or 1
 
 
 def pickling() -> Any:
@@ -42,14 +51,18 @@ class Beside(Generic[T]):
 
     def __init__(self, work: Callable[[], T]) -> None:
         self._reading, writing = os.pipe()
+        # Our handlers are not for the new process.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # our threads wait in zlib
                 self._pid = os.fork()
+            if self._pid == 0:
+                _answer(work, self._reading, writing)
         except OSError:
             self._pid = -1
-        if self._pid == 0:
-            _answer(work, writing)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(writing)
 
     def answers_within(self, seconds: float) -> bool:
@@ -101,16 +114,18 @@ class Beside(Generic[T]):
         return data
 
 
-def _answer(work: Callable[[], object], writing: int) -> None:
+def _answer(work: Callable[[], object], reading: int, writing: int) -> None:
     """The forked process's whole life."""
     code = 1
     try:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.close(reading)  # or this process would be the one that it writes to
+        for number in _ENDING:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
         gc.disable()
         nowhere = os.open(os.devnull, os.O_RDWR)
-        for number in range(3):  # who waits for our output to end is not to wait for this process
-            os.dup2(nowhere, number)
+        for stream in range(3):  # who waits for our output to end is not to wait for this process
+            os.dup2(nowhere, stream)
         answer = pickling().dumps(work(), PROTOCOL)
         for part in (len(answer).to_bytes(8, "big"), answer):
             view = memoryview(part)

@@ -171,7 +171,7 @@ POLICY: Final[dict[str, Key]] = {
 }
 COMMIT: Final[dict[str, Key]] = {"trailer": Key(boolean)}
 QUEUE: Final[dict[str, Key]] = {
-    "batch": Key(whole(1, 1_000)),
+    "batch": Key(whole(1, 10_000)),
     "max_attempts": Key(whole(1, 100)),
     "drain_on": Key(many(one_of(*HOOKS), "hook names")),
 }

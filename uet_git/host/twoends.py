@@ -25,7 +25,8 @@ class TwoEnds(Generic[Item, Answer]):
     def __init__(self, name: Callable[[Item], Hashable], size: Callable[[Item], int]) -> None:
         """`name` tells items apart, `size` says how many bytes of work one is. Raises: OSError."""
         self._name, self._size = name, size
-        self._file = os.memfd_create("uet-git", os.MFD_CLOEXEC)
+        self._file = _shared()
+        self._parent = os.getpid()
         self._set(_THEIRS, 0)
         self._set(_REST, _ALL)
         self._set(_END, _ANSWERS)
@@ -40,9 +41,8 @@ class TwoEnds(Generic[Item, Answer]):
 
     def back(self, items: Sequence[Item], function: Callable[[Item], Answer]) -> None:
         """There: from the last item on, until all are claimed, or nobody is left who wants to know."""
-        parent = os.getppid()
         done = 0
-        while done < len(items) and os.getppid() == parent:
+        while done < len(items) and os.getppid() == self._parent:
             more = self._claim(done, self._group(items, done))
             if not more:
                 return
@@ -99,3 +99,13 @@ class TwoEnds(Generic[Item, Answer]):
 
     def _get(self, place: int) -> int:
         return int.from_bytes(os.pread(self._file, _NUMBER, place), "big")
+
+
+def _shared() -> int:
+    """A nameless file for both processes; in memory where Python knows how. Raises: OSError."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("uet-git", os.MFD_CLOEXEC)
+    import tempfile
+
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())

@@ -135,8 +135,8 @@ class RunWriter:
         self._chain.add_all(told, run=run_id)
         self._chain.flush()
         self._db.executemany(
-            "INSERT OR FAIL INTO step_attempts (step_attempt_id, run_id, sequence, entry_id, tool_id, state,"
-            " state_reason, started_at, ended_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO step_attempts (step_attempt_id, run_id, sequence, entry_id, tool_id, state, state_reason,"
+            " started_at, ended_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             rows,
         )
         self.count(run_id, {"step_attempts": len(rows)})

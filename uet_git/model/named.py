@@ -21,7 +21,7 @@ else:
         if len(fields) >= len(MAKERS):
             return _bound
         code = MAKERS[len(fields)].__code__
-        code = code.replace(co_varnames=("_cls", *fields), co_name="__new__")
+        code = code.replace(co_varnames=("_cls", *fields), co_name="__new__", co_qualname="__new__")
         return FunctionType(code, {"_new": tuple.__new__}, "__new__", tuple(defaults.values()))
 
     def _bound(cls, /, *given, **named):

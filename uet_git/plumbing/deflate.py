@@ -3,12 +3,13 @@
 Measured on two shared cores with 598 small patches: a sixth of the whole run.
 """
 
-import os
 import queue
 import sys
 import threading
 import zlib
 from typing import Final
+
+from uet_git.host import beside
 
 SMALLEST: Final = 4096  # bytes; handing over less costs more than deflating it
 _WORTH: Final = (
@@ -30,7 +31,7 @@ class Deflater:
         self._thread: threading.Thread | None = None
         self._given = 0  # bytes
         self._switch = 0.0
-        self._alone = (os.cpu_count() or 1) < 2
+        self._alone = beside.cores() < 2
 
     def add(self, key: str, data: bytes) -> None:
         """Hands data over; small data is left to `take`."""

@@ -6,7 +6,7 @@ where nobody set any; who has others, or other bytes, judges anew.
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -35,7 +35,11 @@ class _Begun:
         from uet_git.host.twoends import TwoEnds
 
         self._ends: TwoEnds[bytes, tuple[Judgement, int]] = TwoEnds(_sha256, len)
-        self._beside = beside.Beside(lambda: self._judge(*begin()))
+        try:
+            self._beside = beside.Beside(lambda: self._judge(*begin()))
+        except OSError:
+            self._ends.close()
+            raise
 
     def finish(
         self, pieces: Sequence[bytes], judge: Callable[[bytes], "Judgement"]
@@ -46,8 +50,7 @@ class _Begun:
             for found, _ in self._ends.front(pieces, lambda piece: (judge(piece), 0)):
                 yield _sha256(pieces[done]), found
                 done += 1
-            self._beside.result()
-            theirs = self._ends.answers()
+            theirs = self._answers() if done < len(pieces) else {}
         finally:
             self.close()
         for piece in pieces[done:]:
@@ -64,8 +67,18 @@ class _Begun:
 
         self._ends.back(pieces, cut)
 
+    def _answers(self) -> dict[Hashable, tuple["Judgement", int]]:
+        """What was judged there; nothing else depends on it."""
+        self._beside.result()
+        try:
+            return self._ends.answers()
+        except Exception:  # noqa: BLE001 - whatever is wrong with them, all is judged here then
+            return {}
+
     def close(self) -> None:
         """Ends the other process, if it still runs."""
+        if self in _begun:
+            _begun.remove(self)
         self._beside.close()
         self._ends.close()
 
@@ -81,7 +94,7 @@ def begin(arguments: Sequence[str]) -> None:
 def end() -> None:
     """Ends what nobody asked for."""
     while _begun:
-        _begun.pop().close()
+        _begun[-1].close()
 
 
 def judged(
@@ -95,7 +108,7 @@ def judged(
         return validate.judge(piece, limits, width, scope)
 
     if _begun and limits == Limits() and width == _WIDTH and not scope:
-        return _begun.pop().finish(pieces, judge)
+        return _begun[-1].finish(pieces, judge)
     end()
     if len(pieces) >= _ITEMS and sum(map(len, pieces)) >= _WORTH and beside.is_possible():
         with suppress(OSError):
