@@ -66,12 +66,8 @@ def variable(name: str) -> str | None:
 
 def user_name() -> str | None:
     """The name of the account we run under, None if it has none."""
-    for name in (
-        "LOGNAME",
-        "USER",
-        "LNAME",
-        "USERNAME",
-    ):  # as getpass.getuser, which loads half a terminal
+    # As getpass.getuser, which loads what a terminal needs.
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         if found := variable(name):
             return found
     with suppress(ImportError, KeyError):

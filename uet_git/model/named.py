@@ -1,4 +1,4 @@
-"""`typing.NamedTuple`, made in a third of the time: a command loads a hundred records, a fifth of what its start costs.
+"""`typing.NamedTuple`, made without compiling: a command loads a hundred records, and felt that at its start.
 
 For a type checker it is `typing.NamedTuple` itself. The classes are tuples with the same fields, defaults and methods;
 what they leave out is the source text that `collections.namedtuple` compiles for each. Where CPython's code objects

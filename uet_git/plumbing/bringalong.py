@@ -132,9 +132,9 @@ class BringAlong:
     def _read_tree(self, *flags: str) -> Completed:
         return self._run("read-tree", *flags, "-m", "-u", *self._way)
 
-    def _run(self, *args: str | bytes, stdin: bytes = b"") -> Completed:
+    def _run(self, *args: str | bytes) -> Completed:
         env = {"GIT_INDEX_FILE": self._lock.private, "GIT_LITERAL_PATHSPECS": "1"}
-        return self._git.run(*args, stdin=stdin, env=env, check=False, pass_fds=(self._lock.fd,))
+        return self._git.run(*args, env=env, check=False, pass_fds=(self._lock.fd,))
 
     def _untracked(self, paths: Iterable[bytes]) -> tuple[bytes, ...]:
         known = set(self._run("ls-files", "-z").out.split(b"\0"))

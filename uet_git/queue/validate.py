@@ -42,10 +42,8 @@ def judge(piece: bytes, limits: Limits, hex_length: int, scope: Sequence[str] = 
     if len(piece) > limits.patch_bytes:
         finding = Finding("size.patch", f"{len(piece)} bytes, the limit is {limits.patch_bytes}")
         return Judgement(Mail(None, None, b"", b"", b"", 0, 0, False, None), _NO_PATCH, (finding,))
-    from uet_git.model import (
-        mail,
-        patchfile,
-    )  # who gets judgements from the other core needs neither
+    # Who gets judgements from the other core needs neither.
+    from uet_git.model import mail, patchfile
 
     read = mail.read(piece)
     if read.refused is not None:
