@@ -157,6 +157,25 @@ def test_a_signal_that_comes_with_the_fork_ends_only_the_new_process(
     assert not noted
 
 
+def test_a_second_process_that_cannot_be_had_is_done_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused() -> tuple[int, int]:
+        raise OSError(24, "Too many open files")
+
+    mails = _mails(tmp_path, 40)
+    path = tmp_path / "s.mbox"
+    path.write_bytes(mails)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pipe", refused)
+        other = beside.Beside(lambda: 1)
+        assert other.answers_within(0)
+        assert other.result() is None
+        readahead.begin([str(path)])
+        found = readahead.judged(list(mbox.split(mails)), Limits(), 40, ())
+        assert [judged for _, judged in found] == _alone(mails)
+
+
 def test_bytes_that_changed_meanwhile_are_judged_anew(tmp_path: Path) -> None:
     mails = _mails(tmp_path)
     path = tmp_path / "s.mbox"

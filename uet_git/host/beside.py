@@ -50,7 +50,11 @@ class Beside(Generic[T]):
     """`work()` in a forked process. Ask for its result once, or close it."""
 
     def __init__(self, work: Callable[[], T]) -> None:
-        self._reading, writing = os.pipe()
+        self._reading = self._pid = -1
+        try:
+            self._reading, writing = os.pipe()
+        except OSError:
+            return
         # Our handlers are not for the new process.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
         try:
@@ -60,22 +64,24 @@ class Beside(Generic[T]):
             if self._pid == 0:
                 _answer(work, self._reading, writing)
         except OSError:
-            self._pid = -1
+            pass
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(writing)
 
     def answers_within(self, seconds: float) -> bool:
         """Waits so long at most; whether `result` has no work to wait for any more."""
+        if self._pid <= 0:
+            return True
         poll = select.poll()
         poll.register(self._reading, select.POLLIN)
-        return self._pid <= 0 or bool(poll.poll(seconds * 1000))
+        return bool(poll.poll(seconds * 1000))
 
     def result(self) -> T | None:
         """What `work` returned; None if it could not be had, or is None."""
         pickle = pickling()
         try:
-            data = self._read()
+            data = self._read() if self._pid > 0 else b""
             return pickle.loads(data) if data else None  # our own fork wrote it
         except (OSError, EOFError, pickle.UnpicklingError):
             return None

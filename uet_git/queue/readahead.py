@@ -35,11 +35,7 @@ class _Begun:
         from uet_git.host.twoends import TwoEnds
 
         self._ends: TwoEnds[bytes, tuple[Judgement, int]] = TwoEnds(_sha256, len)
-        try:
-            self._beside = beside.Beside(lambda: self._judge(*begin()))
-        except OSError:
-            self._ends.close()
-            raise
+        self._beside = beside.Beside(lambda: self._judge(*begin()))
 
     def finish(
         self, pieces: Sequence[bytes], judge: Callable[[bytes], "Judgement"]
@@ -85,10 +81,10 @@ class _Begun:
 
 def begin(arguments: Sequence[str]) -> None:
     """Begins to judge the files among a command's arguments."""
-    files = [a for a in arguments if not a.startswith("-") and _size(a)]
-    if _EARLY <= sum(map(_size, files)) <= _MOST and beside.is_possible():
+    sizes = {a: size for a in arguments if not a.startswith("-") and (size := _size(a))}
+    if _EARLY <= sum(sizes.values()) <= _MOST and beside.is_possible():
         with suppress(OSError):
-            _begun.append(_Begun(lambda: _read(files)))
+            _begun.append(_Begun(lambda: _read(list(sizes))))
 
 
 def end() -> None:
@@ -107,12 +103,14 @@ def judged(
     def judge(piece: bytes) -> "Judgement":
         return validate.judge(piece, limits, width, scope)
 
-    if _begun and limits == Limits() and width == _WIDTH and not scope:
-        return _begun[-1].finish(pieces, judge)
-    end()
-    if len(pieces) >= _ITEMS and sum(map(len, pieces)) >= _WORTH and beside.is_possible():
+    if limits != Limits() or width != _WIDTH or scope:
+        end()
+    worth = len(pieces) >= _ITEMS and sum(map(len, pieces)) >= _WORTH
+    if not _begun and worth and beside.is_possible():
         with suppress(OSError):
-            return _Begun(lambda: (pieces, judge)).finish(pieces, judge)
+            _begun.append(_Begun(lambda: (pieces, judge)))
+    if _begun:
+        return _begun[-1].finish(pieces, judge)
     return ((_sha256(piece), judge(piece)) for piece in pieces)
 
 
