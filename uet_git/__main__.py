@@ -49,7 +49,10 @@ def main() -> int:
 
 def command() -> NoReturn:
     """Runs the command line and ends the process, without taking down what the system takes down faster."""
-    code = main()
+    try:
+        code = main()
+    except KeyboardInterrupt:  # while modules load; nothing is done yet, and later `run` tells of it
+        os._exit(130)
     try:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -1,5 +1,8 @@
-"""What the first command of a repository leaves when something is in its way; and one whose input was closed."""
+"""What the first command of a repository leaves when something is in its way; one that is interrupted as it starts, one
+whose input was closed."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 from tests.builders import commit_files, diff, make_repo
@@ -40,3 +43,12 @@ def test_input_that_was_closed_is_told(tmp_path: Path) -> None:
     closed = ("/bin/sh", "-c", 'exec "$@" 0<&-', "sh")
     for args in (("submit", "-"), ("fsck", "--from", "-")):
         assert b"standard input is closed" in uet(repo, *args, code=2, before=closed).err
+
+
+def test_an_interrupt_while_a_command_loads_is_no_traceback() -> None:
+    code = (
+        "import os, signal, sys\nimport uet_git.__main__ as m\nfrom uet_git.cli import loading\n"
+        "loading.load_click = lambda: os.kill(os.getpid(), signal.SIGINT)\nsys.argv = ['uet-git', 'status']\nm.command()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
