@@ -51,8 +51,8 @@ def command() -> NoReturn:
     """Runs the command line and ends the process, without taking down what the system takes down faster."""
     try:
         code = main()
-    except KeyboardInterrupt:  # while modules load; nothing is done yet, and later `run` tells of it
-        os._exit(130)
+    except KeyboardInterrupt:
+        os._exit(130)  # while modules load, and nothing is done yet; later `run` tells of it
     try:
         sys.stdout.flush()
         sys.stderr.flush()
