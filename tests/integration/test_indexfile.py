@@ -7,6 +7,7 @@ import pytest
 
 from tests.builders import git, make_repo
 from tests.worktree_states import holder, next_commit
+from uet_git.plumbing import indexfile
 from uet_git.plumbing.bringalong import tree_changes
 from uet_git.plumbing.indexfile import is_untouched, names
 
@@ -127,3 +128,20 @@ def test_equal_status_proves_nothing_within_the_same_second(tmp_path: Path) -> N
     changes = [change._replace(old_oid=other)]
     assert not is_untouched(data, edited, 20, str(repo), changes)
     assert is_untouched(data, edited + 10**9, 20, str(repo), changes)
+
+
+def test_old_sides_are_found_in_one_pass_and_new_paths_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many files change, the index is read once; a path to be added costs a look of its own."""
+    repo = make_repo(tmp_path / "r", {f"f{n:03}": b"1\n" for n in range(50)})
+    data, stamp = read(repo)
+    monkeypatch.setattr(indexfile, "_MOST_READ", 2 * len(data))
+
+    def known(added: int) -> bool:
+        after = {f"f{n:03}": b"2\n" for n in range(50)} | {f"new{n}": b"1\n" for n in range(added)}
+        changes = tree_changes(holder(repo), "HEAD", next_commit(repo, after))
+        return is_untouched(data, stamp, 20, str(repo), changes)
+
+    assert known(added=1)
+    assert not known(added=2)

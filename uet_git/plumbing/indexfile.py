@@ -46,7 +46,8 @@ def is_untouched(
 
     `data` is an index last written at `mtime_ns`. False means "not known".
     """
-    if not indexnames.is_plain(data) or len(data) * len(changes) > _MOST_READ:
+    looks = 1 + sum(not change.old_mode for change in changes)  # old sides take one pass, in order
+    if not indexnames.is_plain(data) or len(data) * looks > _MOST_READ:
         return False
     root = os.fsencode(top)
     at = _HEADER
