@@ -12,9 +12,11 @@ import pytest
 from tests.builders import git, make_repo
 from uet_git.errors import DiskFull, IoFailed
 from uet_git.model.records import Hunk
+from uet_git.plumbing import objects as objects_module
 from uet_git.plumbing import packs
 from uet_git.plumbing.git import discover
 from uet_git.plumbing.objects import Edit, Objects
+from uet_git.plumbing.tree import Tree, TreeEntry
 
 SIZES = [0, 1, 15, 16, 17, 127, 1023, 1024, 1025, 2047, 2048, 2049, 70_000, 300_000]
 
@@ -231,3 +233,80 @@ def test_what_a_delta_was_made_of_may_be_gone(tmp_path: Path) -> None:
         objects.write()
     assert git(repo, "cat-file", "blob", oid) == b"another\n" + text[10:]
     assert git(repo, "cat-file", "--batch-check", stdin=f"{base}\n".encode()).endswith(b"missing\n")
+
+
+def _folder(objects: Objects, blob: str, names: int) -> Tree:
+    entries: dict[bytes, TreeEntry | None] = {b"f%04d" % n: (0o100644, blob) for n in range(names)}
+    return Tree(b"", objects.width).edit(entries)
+
+
+@pytest.mark.parametrize("object_format", ["sha1", "sha256"])
+def test_versions_of_one_folder_become_deltas_that_git_reads(
+    object_format: str, tmp_path: Path
+) -> None:
+    """Ids replaced, a name added, a name gone, a file that becomes a folder: in a folder of 400."""
+    repo = make_repo(tmp_path / "r", {"x": b"x"}, object_format=object_format)
+    with Objects(discover(str(repo))) as objects:
+        blobs = [objects.put("blob", b"%d" % n) for n in range(41)]
+        below = objects.put_tree(Tree(b"", objects.width).edit({b"y": (0o100644, blobs[0])}))
+        trees = [_folder(objects, blobs[0], 400)]
+        oids = [objects.put_tree(trees[0])]
+        for n in range(40):
+            edits: dict[bytes, TreeEntry | None] = {
+                b"f%04d" % (3 * n): (0o100644, blobs[n + 1]),
+                b"f%04d" % (3 * n + 1): None if n % 2 else (0o40000, below),
+                b"f%04dx" % n: (0o100755, blobs[n]),
+            }
+            trees.append(trees[-1].edit(edits))
+            oids.append(objects.put_tree(trees[-1], oids[-1]))
+        name = objects.write()
+    stem = repo / ".git" / "objects" / "pack" / str(name)
+    listed = git(repo, "verify-pack", "-v", f"{stem}.pack").decode().splitlines()
+    depths = [int(line.split()[5]) for line in listed if " tree " in line and len(line.split()) > 5]
+    assert len(depths) == 38
+    assert max(depths) == 16
+    for oid, tree in zip(oids, trees, strict=True):
+        assert git(repo, "cat-file", "tree", oid) == tree.raw
+    assert git(repo, "fsck", "--strict", "--no-dangling") == b""
+
+
+def test_a_folder_is_no_delta_on_what_comes_after_it_in_the_pack(tmp_path: Path) -> None:
+    """Its base was dropped with the candidate that made it, and made again by a later one."""
+    repo = make_repo(tmp_path / "r", {"x": b"x"})
+    with Objects(discover(str(repo))) as objects:
+        blob, other, third = (objects.put("blob", text) for text in (b"1", b"2", b"3"))
+        ground = _folder(objects, blob, 200)
+        bottom = objects.put_tree(ground)
+        first = objects.begin()
+        base = ground.edit({b"f0001": (0o100644, other)})
+        base_oid = objects.put_tree(base, bottom)
+        top = base.edit({b"f0002": (0o100644, third)})
+        objects.begin()
+        top_oid = objects.put_tree(top, base_oid)
+        objects.discard(first)
+        objects.begin()
+        objects.put_tree(base, bottom)
+        assert objects.write()
+    for oid, tree in ((base_oid, base), (top_oid, top)):
+        assert git(repo, "cat-file", "tree", oid) == tree.raw
+
+
+def test_folders_that_wait_keep_their_positions_beyond_the_memory_for_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their bytes wait anyway; once written they count again."""
+    monkeypatch.setattr(objects_module, "TREE_CACHE", 100_000)
+    repo = make_repo(tmp_path / "r", {"x": b"x"})
+    with Objects(discover(str(repo))) as objects:
+        blobs = [objects.put("blob", b"%d" % n) for n in range(61)]
+        trees = [_folder(objects, blobs[0], 300)]
+        oids = [objects.put_tree(trees[0])]
+        for n in range(60):
+            trees.append(trees[-1].edit({b"f%04d" % n: (0o100644, blobs[n])}))
+            oids.append(objects.put_tree(trees[-1], oids[-1]))
+        held = sum(objects.tree_object(oid) is tree for oid, tree in zip(oids, trees, strict=True))
+        assert held > 55
+        objects.write()
+        kept = sum(oid in objects._trees for oid in oids)
+        assert 0 < kept < 15
+        assert objects.tree_object(oids[0]).raw == trees[0].raw

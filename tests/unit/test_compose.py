@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from uet_git.model import compose
 from uet_git.model.compose import Placed, Work
-from uet_git.model.delta import apply_delta, delta_of
+from uet_git.model.delta import apply_delta, delta_of, delta_of_splices
 from uet_git.model.placing import Image
 from uet_git.model.records import BinaryHunk, FileChange, Finding, Hunk
 from uet_git.model.work import OverBudget
@@ -396,6 +396,22 @@ def test_hunks_become_a_delta_or_none(
     if delta is not None:
         assert apply_delta(delta, base, Work()) == result
     assert delta_of([*hunks, hunk(1, 1, b"+not in the result \xff\0")], base, result) is None
+
+
+@given(
+    st.lists(st.tuples(st.binary(max_size=300), st.binary(max_size=300)), max_size=5),
+    st.lists(st.binary(max_size=90_000), min_size=6, max_size=6),
+)
+def test_splices_become_a_delta(sides: list[tuple[bytes, bytes]], between: list[bytes]) -> None:
+    base, result, splices = between[0], between[0], []
+    for (old, new), after in zip(sides, between[1:], strict=False):
+        splices.append((len(base), len(base) + len(old), new))
+        base, result = base + old + after, result + new + after
+    delta = delta_of_splices(splices, base, result)
+    if delta is not None:
+        assert apply_delta(delta, base, Work()) == result
+    assert delta is not None or len(result) < 4
+    assert delta_of_splices(splices, base, result + b"x") is None
 
 
 def test_a_delta_brings_only_what_is_new() -> None:

@@ -1,6 +1,6 @@
 """git's binary delta: every bound checked, nothing copied beyond what it declares (format: gitformat-pack)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from uet_git.model.binarypatch import varint
 from uet_git.model.records import Hunk
@@ -76,13 +76,31 @@ def delta_of(hunks: Sequence[Hunk], base: bytes, result: bytes) -> bytes | None:
         added = text[head : len(text) - tail]
         made += (base[kept:end], added)
         delta += _copies(kept, end - kept)
-        delta += [
-            _BYTES[len(piece)] + piece
-            for piece in [added[i : i + _INSERT] for i in range(0, len(added), _INSERT)]
-        ]
+        delta += _inserts(added)
         old += at - new + len(hunk.old)
         new = at + len(text)
         kept = old - tail
+    made.append(base[kept:])
+    delta += _copies(kept, len(base) - kept)
+    found = b"".join(delta)
+    return found if b"".join(made) == result and len(found) >= _SHORTEST else None
+
+
+def delta_of_splices(
+    splices: Iterable[tuple[int, int, bytes]], base: bytes, result: bytes
+) -> bytes | None:
+    """A delta that makes `result` of `base` by replacing stretches (first byte, end, new bytes) that are in order.
+
+    None if it would not: what it makes is compared with `result`.
+    """
+    delta = [_size(len(base)), _size(len(result))]
+    made: list[bytes] = []
+    kept = 0
+    for start, end, text in splices:
+        made += (base[kept:start], text)
+        delta += _copies(kept, start - kept)
+        delta += _inserts(text)
+        kept = end
     made.append(base[kept:])
     delta += _copies(kept, len(base) - kept)
     found = b"".join(delta)
@@ -114,6 +132,12 @@ def _copies(offset: int, size: int) -> list[bytes]:
         done.append(_BYTES[code] + values)
         offset, size = offset + now, size - now
     return done
+
+
+def _inserts(text: bytes) -> list[bytes]:
+    """Instructions that bring bytes along."""
+    pieces = [text[i : i + _INSERT] for i in range(0, len(text), _INSERT)]
+    return [_BYTES[len(piece)] + piece for piece in pieces]
 
 
 def _size(value: int) -> bytes:

@@ -29,8 +29,9 @@ def assemble(
                     findings.append(_clash(below, "is a directory in the target"))
         new = (old or Tree(b"", objects.width)).edit(levels[path])
         if not path:
-            return findings or objects.put_tree(new)
-        entry = (TREE, objects.put_tree(new)) if new.raw else None
+            return findings or objects.put_tree(new, view.id)
+        base = view.entry(path) if old is not None else None
+        entry = (TREE, objects.put_tree(new, base[1] if base else "")) if new.raw else None
         clash = _place(levels, view, path, entry)
         if clash is not None:
             findings.append(clash)

@@ -5,19 +5,19 @@ Nothing enters the repository before `write()`: a candidate that does not land i
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Any, Final, Self
 
 from uet_git.errors import GitFailed, MissingObject, ObjectTooLarge, UetError
 from uet_git.host import process
-from uet_git.model.delta import delta_of
+from uet_git.model.delta import delta_of, delta_of_splices
 from uet_git.model.named import NamedTuple
 from uet_git.model.records import Hunk, Oid
 from uet_git.plumbing import packs
 from uet_git.plumbing.cache import Cache
 from uet_git.plumbing.deflate import Deflater
 from uet_git.plumbing.git import Git
-from uet_git.plumbing.tree import Tree, TreeEntry
+from uet_git.plumbing.tree import Splice, Tree, TreeEntry
 
 MB: Final = 1024 * 1024
 LARGEST: Final = 512 * MB
@@ -25,15 +25,23 @@ BLOB_CACHE: Final = 24 * MB
 TREE_CACHE: Final = 16 * MB
 _DEEPEST: Final = 16  # deltas on deltas; git's own limit is 50
 _SMALL: Final = 512  # bytes; a delta would not be much smaller
+_SMALL_TREE: Final = 4096  # bytes; storing it takes less time than finding out what was spliced
 _AT_ONCE: Final = 64  # requests; they must fit a pipe
 _KNOWN: Final = 50_000
 
 
 class Edit(NamedTuple):
-    """What made a blob: hunks, and the id of the blob that they changed."""
+    """What made a blob or tree of another one, whose id is `base`: hunks, or splices."""
 
     base: str
-    hunks: Sequence[Hunk]
+    hunks: Sequence[Hunk] = ()
+    splices: Sequence[Splice] = ()
+
+    def delta(self, base: bytes, data: bytes) -> bytes | None:
+        """A delta that makes `data` of `base`; None where none is easily seen."""
+        if self.splices:
+            return delta_of_splices([(a, b, text) for a, b, _, text in self.splices], base, data)
+        return delta_of(self.hunks, base, data)
 
 
 class Pending(NamedTuple):
@@ -254,15 +262,17 @@ class Objects:
         return oid
 
     def _edited(self, kind: str, data: bytes, edit: Edit) -> Pending:
-        """A new blob, as a delta if what it was made of is new too, and made by few deltas."""
+        """A new object, as a delta if what it was made of is new too, and made by few deltas."""
         base = self._pending.get(edit.base)
         if base is None or base.depth >= _DEEPEST or len(data) < _SMALL:
             return Pending(kind, data)
         return Pending(kind, data, edit, base.depth + 1)
 
-    def put_tree(self, tree: Tree) -> Oid:
-        """As put, for a tree that keeps its positions for the next look-up."""
-        oid = self.put("tree", tree.raw)
+    def put_tree(self, tree: Tree, base: str = "") -> Oid:
+        """As put, for a tree that keeps its positions for the next look-up; `base` is the tree it was made of."""
+        is_worth = base and tree.splices and len(tree.raw) >= _SMALL_TREE
+        edit = Edit(base, splices=tree.splices) if is_worth else None
+        oid = self.put("tree", tree.raw, edit)
         self._keep_tree(oid, tree)
         return oid
 
@@ -288,27 +298,33 @@ class Objects:
         if not self._pending:
             return None
         objects_dir = f"{self.git.common_dir}/objects"
-        ready = [self._packed(oid, new) for oid, new in self._pending.items()]
-        name = packs.write_pack(objects_dir, ready, self.git.object_format)
+        ready: dict[str, packs.Packed] = {}
         for oid, new in self._pending.items():
+            ready[oid] = self._packed(oid, new, ready)
+        name = packs.write_pack(objects_dir, list(ready.values()), self.git.object_format)
+        written, self._pending = self._pending, {}
+        for oid, new in written.items():
             self._note(oid)
             if new.kind == "blob":
                 self._blobs.put(oid, new.data, len(new.data))
-        self._pending.clear()
+            elif new.kind == "tree" and (tree := self._trees.get(oid)) is not None:
+                self._keep_tree(oid, tree)
         self.pending_bytes = 0
         self._candidates = {self._current: []}
         self._users.clear()
         return name
 
-    def _packed(self, oid: str, new: Pending) -> packs.Packed:
+    def _packed(self, oid: str, new: Pending, before: Container[str]) -> packs.Packed:
+        """An object ready for the pack; a delta only on one of those that stand `before` it there."""
         kind, data = new.kind, new.data
-        if kind == "tree" or len(data) <= packs.SMALL:
+        if len(data) <= packs.SMALL:
             return packs.deflate(oid, kind, data)
-        base = self._pending.get(new.edit.base) if new.edit is not None else None
-        if new.edit is not None and base is not None:
-            delta = delta_of(new.edit.hunks, base.data, data)
+        if new.edit is not None and new.edit.base in before:
+            delta = new.edit.delta(self._pending[new.edit.base].data, data)
             if delta is not None and len(delta) < len(data) // 2:
                 return packs.Packed(oid, kind, len(delta), packs.deflated(delta), new.edit.base)
+        if kind == "tree":
+            return packs.deflate(oid, kind, data)
         return packs.Packed(oid, kind, len(data), self.deflater.take(oid, data))
 
     def waiting(self) -> list[tuple[str, str, bytes]]:
@@ -339,7 +355,8 @@ class Objects:
         self._known.add(oid)
 
     def _keep_tree(self, oid: str, tree: Tree) -> None:
-        self._trees.put(oid, tree, tree.weight)
+        """Remembers a tree; the bytes of a pending one are held anyway."""
+        self._trees.put(oid, tree, tree.weight - len(tree.raw) * (oid in self._pending))
 
 
 def _too_large(oid: str, size: int, limit: int) -> ObjectTooLarge:

@@ -7,7 +7,7 @@ an edit costs one copy of the bytes, also in a directory of 50,000 files.
 
 import re
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
 from uet_git.errors import CorruptObject
@@ -23,8 +23,8 @@ _POSITIONS = 6  # a tree with its positions takes about six times the memory of 
 _FORBIDDEN = frozenset({b"", b".", b"..", b".git"})
 
 
-_Splice = tuple[int, int, bytes, bytes]
-"""First and end byte of what is replaced, the name it is sorted by, and the new text."""
+Splice = tuple[int, int, bytes, bytes]
+"""First and end byte of what is replaced, the name it is sorted by, and the new text; in order of these."""
 
 
 class _Places(NamedTuple):
@@ -36,13 +36,23 @@ class _Places(NamedTuple):
 
 
 class Tree:
-    """The entries of one tree object. `width` is the length of an id in bytes. Immutable."""
+    """The entries of one tree object. `width` is the length of an id in bytes; `splices` made it of another tree.
 
-    __slots__ = ("_places", "_shares", "raw", "width")
+    Immutable.
+    """
 
-    def __init__(self, raw: bytes, width: int = 20, places: _Places | None = None) -> None:
+    __slots__ = ("_places", "_shares", "raw", "splices", "width")
+
+    def __init__(
+        self,
+        raw: bytes,
+        width: int = 20,
+        places: _Places | None = None,
+        splices: Sequence[Splice] = (),
+    ) -> None:
         self.raw = raw
         self.width = width
+        self.splices = splices
         self._places = places
         self._shares = places is not None
 
@@ -90,7 +100,7 @@ class Tree:
         Raises: ValueError for a name that no tree may hold.
         """
         places = self.places
-        splices: list[_Splice] = []
+        splices: list[Splice] = []
         moved = False
         for name, entry in edits.items():
             k = places.number.get(name)
@@ -112,7 +122,8 @@ class Tree:
             at = self._place_of(sort_name)
             splices.append((at, at, sort_name, text))
             moved = True
-        return Tree(_spliced(self.raw, splices), self.width, None if moved else places)
+        splices.sort()
+        return Tree(_spliced(self.raw, splices), self.width, None if moved else places, splices)
 
     def _is_tree(self, k: int, name: bytes) -> bool:
         start, end = self.places.starts[k : k + 2]
@@ -228,11 +239,11 @@ def _text(name: bytes, entry: TreeEntry) -> bytes:
     return b"%o %b\0%b" % (entry[0], name, bytes.fromhex(entry[1]))
 
 
-def _spliced(raw: bytes, splices: list[_Splice]) -> bytes:
+def _spliced(raw: bytes, splices: list[Splice]) -> bytes:
     """Replaces stretches of `raw`; what is put at one place comes in name order, before what is replaced there."""
     parts: list[bytes] = []
     at = 0
-    for start, end, _, text in sorted(splices):
+    for start, end, _, text in splices:
         parts += (raw[at:start], text)
         at = end
     parts.append(raw[at:])

@@ -13,10 +13,11 @@ _DEEP: Final = 100
 class View:
     """Look-ups by path in one tree of the repository; each path and directory is looked up once."""
 
-    __slots__ = ("_entries", "_folders", "_objects")
+    __slots__ = ("_entries", "_folders", "_objects", "id")
 
     def __init__(self, objects: Objects, tree: str) -> None:
         self._objects = objects
+        self.id = tree
         self._folders: dict[bytes, Tree | None] = {b"": objects.tree_object(tree)}
         self._entries: dict[bytes, TreeEntry | None] = {}
 
