@@ -1,7 +1,7 @@
 """Takes a work tree that has the branch checked out along to the branch's new commit (DESIGN 10).
 
 Two acts with the ref's move between them: `prepare` takes the index lock and proves that nothing of the user's would
-be lost; `finish` updates files and index. Edits of files that the landing does not touch stay as they are, staged or
+be lost; `begin` and `finish` update files and index. Edits of files that the landing does not touch stay as they are, staged or
 not. `repair` does after a crash what `finish` could not.
 """
 
@@ -15,7 +15,7 @@ from uet_git.host.process import Completed
 from uet_git.model.named import NamedTuple
 from uet_git.model.records import GITLINK, TreeChange
 from uet_git.plumbing import inway
-from uet_git.plumbing.git import Git, words
+from uet_git.plumbing.git import Begun, Git, words
 from uet_git.plumbing.indexfile import is_untouched
 from uet_git.plumbing.indexlock import IndexLock
 from uet_git.plumbing.worktrees import WorkTree
@@ -40,6 +40,7 @@ class BringAlong:
         self._patience = patience
         self._way: tuple[str, str] = ("", "")
         self._changes: Collection[TreeChange] = ()
+        self._reading: Begun | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -74,22 +75,43 @@ class BringAlong:
             self.abort()
         return refused
 
+    def begin(self) -> None:
+        """Has git update files and index while we do something else; call it once the branch has moved."""
+        self._reading = self._begin("read-tree", "-m", "-u", *self._way)
+
+    def is_done(self, seconds: float) -> bool:
+        """Waits so long at most; whether `begin` brought all along and the lock is gone. If not, call `finish`."""
+        assert self._reading is not None
+        return not self._lock.held or (self._reading.ends_within(seconds) and self._is_read())
+
     def finish(self) -> list[bytes]:
-        """Updates files and index, and lets go of the lock; call it once the branch has moved.
+        """Ends what `begin` began (begins it, if nobody did), and lets go of the lock.
 
         Returns the paths that were left as they are, because the user edited them since `prepare`.
         Raises: GitFailed, DiskFull; the work tree is then for `repair`.
         """
+        if self._reading is None:
+            self.begin()
         left: list[bytes] = []
-        if self._read_tree().code != 0:
+        if self._lock.held and not self._is_read():
             from uet_git.plumbing.pathwise import Pathwise
 
             left, _ = Pathwise(self._git, self._lock).carry(self._changes)
-        self._lock.publish()
+            self._lock.publish()
         return left
 
+    def _is_read(self) -> bool:
+        """Waits for git; if it did all, its index is the one that counts from now on."""
+        assert self._reading is not None
+        if self._reading.end().code != 0:
+            return False
+        self._lock.publish()
+        return True
+
     def abort(self) -> None:
-        """Lets go of the lock; files and index are as they were."""
+        """Lets go of the lock. Files and index are as they were, unless `begin` was called: then see `repair`."""
+        if self._reading is not None:
+            self._reading.close()
         self._lock.release()
 
     def _judge(self) -> Refused | None:
@@ -103,10 +125,10 @@ class BringAlong:
             return Refused(unknown, "an untracked file is in the way")
         if displaced := self._displaced():
             return Refused(displaced, "a staged file is in the way")
-        if self._read_tree("-n").code == 0 and not seen.missing:
+        if self._would_read_tree().code == 0 and not seen.missing:
             return None
         self._run("update-index", "-q", "--refresh")
-        done = self._read_tree("-n")
+        done = self._would_read_tree()
         edited = self._edited()
         if done.code:
             return Refused(
@@ -129,12 +151,15 @@ class BringAlong:
         oid_bytes = self._git.hex_length // 2
         return is_untouched(data, written, oid_bytes, self.tree.path, self._changes)
 
-    def _read_tree(self, *flags: str) -> Completed:
-        return self._run("read-tree", *flags, "-m", "-u", *self._way)
+    def _would_read_tree(self) -> Completed:
+        return self._run("read-tree", "-n", "-m", "-u", *self._way)
 
     def _run(self, *args: str | bytes) -> Completed:
+        return self._begin(*args).end()
+
+    def _begin(self, *args: str | bytes) -> Begun:
         env = {"GIT_INDEX_FILE": self._lock.private, "GIT_LITERAL_PATHSPECS": "1"}
-        return self._git.run(*args, env=env, check=False, pass_fds=(self._lock.fd,))
+        return self._git.begin(*args, env=env, check=False, pass_fds=(self._lock.fd,))
 
     def _untracked(self, paths: Iterable[bytes]) -> tuple[bytes, ...]:
         known = set(self._run("ls-files", "-z").out.split(b"\0"))
