@@ -15,6 +15,7 @@ from uet_git.errors import (
     NotARepository,
 )
 from uet_git.plumbing import git as plumbing
+from uet_git.plumbing import identity
 from uet_git.plumbing.git import discover
 
 
@@ -116,8 +117,52 @@ def test_config_is_the_users_not_ours(tmp_path: Path) -> None:
 
 def test_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = discover(str(make_repo(tmp_path / "r")))
-    assert plumbing.identity(found) == (b"C O Mitter", b"committer@example.com")
-    assert plumbing.identity(found, "AUTHOR") == (b"A U Thor", b"author@example.com")
+    assert identity.identity(found) == (b"C O Mitter", b"committer@example.com")
+    assert identity.identity(found, "AUTHOR") == (b"A U Thor", b"author@example.com")
+
+
+@pytest.mark.parametrize(
+    ("env", "config", "is_stated"),
+    [
+        ({"NAME": "A B", "EMAIL": "a@b.c"}, {}, True),
+        ({}, {"user.name": "A B", "user.email": "a@b.c"}, True),
+        ({"NAME": "A B"}, {"user.email": "a@b.c"}, True),
+        ({"EMAIL": "a@b.c"}, {"user.name": "A B", "user.email": "x@y.z"}, True),
+        (
+            {},
+            {"committer.name": "C", "user.name": "U", "user.email": "u@x", "author.name": "A"},
+            True,
+        ),
+        ({}, {"committer.name": "", "user.name": "U \xdc", "user.email": "u@x"}, True),
+        ({"NAME": "B\udcffd", "EMAIL": "a@b.c"}, {}, True),
+        ({"NAME": "A B Jr.", "EMAIL": "a@b.c"}, {}, False),
+        ({"NAME": "A <B>", "EMAIL": "a@b.c"}, {}, False),
+        ({"NAME": " A\nB ", "EMAIL": "a@b.c"}, {}, False),
+        ({"NAME": "", "EMAIL": "a@b.c"}, {"user.name": "A"}, False),
+        ({"NAME": "A"}, {"user.useConfigOnly": "false"}, False),
+        ({}, {"user.email": "u@x"}, False),
+    ],
+)
+def test_an_identity_that_is_stated_is_what_git_would_say(
+    env: dict[str, str],
+    config: dict[str, str],
+    is_stated: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    repo = make_repo(tmp_path / "r")
+    for key, value in config.items():
+        git(repo, "config", key, value)
+    for name in ("NAME", "EMAIL"):
+        monkeypatch.delenv(f"GIT_COMMITTER_{name}")
+    for name, value in env.items():
+        monkeypatch.setenv(f"GIT_COMMITTER_{name}", value)
+    found = discover(str(repo))
+    known = plumbing.config(found)
+    stated = identity.stated(lambda key: (known.get(key) or [None])[-1])
+    assert (stated is not None) is is_stated
+    if stated is not None:
+        assert identity.identity(found) == stated
 
 
 @pytest.mark.parametrize("missing", ["user.name", "user.email"])
@@ -132,10 +177,10 @@ def test_no_identity_gives_a_command_that_helps(
         monkeypatch.delenv(name)
     found = discover(str(repo))
     with pytest.raises(NoIdentity, match=missing) as caught:
-        plumbing.identity(found)
+        identity.identity(found)
     assert caught.value.next[:3] == ("git", "config", missing)
     git(repo, *caught.value.next[1:])
-    assert plumbing.identity(found)
+    assert identity.identity(found)
 
 
 def test_failures_carry_gits_words_and_the_lock(tmp_path: Path) -> None:

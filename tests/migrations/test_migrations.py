@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests import ledgers
-from tests.migrations import whole
+from tests.migrations import empty
 from uet_git.errors import LedgerCorrupt, LedgerNewer
 from uet_git.host import shipped
 from uet_git.ledger import connection, documents, events, inspect, migrate
@@ -60,29 +60,39 @@ def filled(version: int, path: Path | str = ":memory:") -> sqlite3.Connection:
     return db
 
 
-def test_a_new_ledger_is_what_the_steps_lead_to() -> None:
-    assert migrate.whole() == whole.made(), "run `python -m tests.migrations.whole`"
-    with closing(connect()) as stepped, closing(connect()) as new:
+def test_a_new_ledger_is_what_the_steps_lead_to(tmp_path: Path) -> None:
+    """After a new step: `python -m tests.migrations.empty`."""
+    path = tmp_path / "ledger.db"
+    path.write_bytes(migrate.empty())
+    with closing(connect()) as stepped, closing(connect(path)) as new:
         migrate.migrate(stepped, CLOCK)
+        assert {r[3] for r in rows(new, "migrations")} == {""}
         new.execute("BEGIN")
         migrate.begin(new, CLOCK)
         new.execute("COMMIT")
         assert schema(new) == schema(stepped)
-        for table in ("states", "transitions"):
-            assert rows(new, table) == rows(stepped, table)
-        assert [r[:3] for r in rows(new, "migrations")] == [
-            r[:3] for r in rows(stepped, "migrations")
-        ]
-        for pragma in ("user_version", "integrity_check"):
-            assert (
-                new.execute(f"PRAGMA {pragma}").fetchall()
-                == stepped.execute(f"PRAGMA {pragma}").fetchall()
-            )
-        for (table,) in stepped.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'table'"
-        ).fetchall():
+        for table in tables(stepped):
+            found = rows(new, table)
+            if table == "migrations":
+                assert all(r[3] > "2027" for r in found)
+                found = [(*r[:3], s[3]) for r, s in zip(found, rows(stepped, table), strict=True)]
+            assert found == rows(stepped, table), table
             asked = f"PRAGMA table_xinfo({table})"
             assert new.execute(asked).fetchall() == stepped.execute(asked).fetchall()
+        for pragma in ("user_version", "integrity_check", "foreign_key_check", "encoding"):
+            asked = f"PRAGMA {pragma}"
+            assert new.execute(asked).fetchall() == stepped.execute(asked).fetchall(), pragma
+        assert new.execute("PRAGMA application_id").fetchone() == (connection.APPLICATION_ID,)
+        assert new.execute("PRAGMA freelist_count").fetchone() == (0,)
+        assert new.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+
+
+def test_the_empty_ledger_can_be_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "again.db"
+    empty.write(path)
+    with closing(connect(path)) as again, closing(connect(tmp_path / "shipped.db")) as ours:
+        Path(tmp_path / "shipped.db").write_bytes(migrate.empty())
+        assert list(again.iterdump()) == list(ours.iterdump())
 
 
 def tables(db: sqlite3.Connection) -> list[str]:
@@ -96,7 +106,7 @@ def test_they_are_numbered_without_gaps_and_named() -> None:
     assert [s.version for s in STEPS] == list(range(1, len(STEPS) + 1))
     folder = shipped.folder("migrations")
     names = [f"{s.name}.sql" for s in STEPS]
-    assert sorted(p.name for p in folder.iterdir()) == [*names, "whole.sql"]
+    assert sorted(p.name for p in folder.iterdir()) == [*names, "empty.db"]
     for step in STEPS:
         assert (
             step.checksum == hashlib.sha256((folder / f"{step.name}.sql").read_bytes()).hexdigest()

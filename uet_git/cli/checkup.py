@@ -18,6 +18,7 @@ from uet_git.ledger import connection
 from uet_git.model import display
 from uet_git.plumbing import git as gits
 from uet_git.plumbing import hookfiles, indexlock
+from uet_git.plumbing import identity as identities
 from uet_git.project import Project
 
 MB = 1024 * 1024
@@ -117,7 +118,7 @@ def repository(project: Project) -> Iterator[Check]:
 
 def identity(project: Project) -> Iterator[Check]:
     """Who commits."""
-    name, email = gits.identity(project.git)
+    name, email = identities.identity(project.git)
     yield ok("identity", f"{display.line(name)} <{display.line(email)}>")
 
 

@@ -3,10 +3,12 @@
 Half of their time is that.
 
 click asks `inspect` to clean help texts, of which ours need it only for `--help`, and `gettext` for translations, of
-which it has none; `uuid`, which click loads, asks `platform` for the system's name; `pathlib` asks `urllib.parse` to
-quote, and `subprocess` asks `locale` how text is encoded and `selectors` to wait for several pipes. click and sqlite3
-name the classes of `datetime`, which is written a second time in Python. While they are imported, stand-ins take the
-place of these modules: they do the one thing, and load the real one for any other.
+which it has none; it names a class of `uuid`, which asks `platform` for the system's name; `pathlib` asks
+`urllib.parse` to quote, and `subprocess` asks `locale` how text is encoded and `selectors` to wait for several pipes.
+click and sqlite3 name the classes of `datetime`, which is written a second time in Python. While they are imported,
+stand-ins take the place of these modules: they do the one thing, and load the real one for any other.
+
+The one for `difflib` stays: click asks it what is near to `-q` before it looks at its short options.
 """
 
 import importlib
@@ -69,6 +71,26 @@ class _Selectors(_Later):
         return self.__getattr__("PollSelector")()
 
 
+class _Uuid(_Later):
+    @property
+    def UUID(self) -> Any:  # noqa: N802 - as the real one is called
+        """`uuid.UUID`; while click is imported, a class that has no instances."""
+        return _Nothing if sys.modules.get("uuid") is self else self.__getattr__("UUID")
+
+
+class _Nothing:
+    """A name for a parameter type that no command of ours has."""
+
+
+class _Difflib(_Later):
+    def get_close_matches(self, word: str, *args: Any, **kwargs: Any) -> list[str]:
+        """As `difflib.get_close_matches`; click forgets what it hears of a short option."""
+        if word.startswith("-") and not word.startswith("--"):
+            return []
+        found: list[str] = self.__getattr__("get_close_matches")(word, *args, **kwargs)
+        return found
+
+
 class _Datetime(_Later):
     def __getattr__(self, name: str) -> Any:
         try:
@@ -85,6 +107,7 @@ def load_click() -> None:
     every = (
         *(_Inspect("inspect"), _Platform("platform"), _Parse("urllib.parse")),
         *(_Gettext("gettext"), _Later("locale"), _Selectors("selectors"), _Datetime("datetime")),
+        _Uuid("uuid"),
     )
     stand_ins = [each for each in every if each.__name__ not in sys.modules]
     sys.modules.update((s.__name__, s) for s in stand_ins)
@@ -98,3 +121,4 @@ def load_click() -> None:
     finally:
         for each in stand_ins:
             each.leave()
+    sys.modules.setdefault("difflib", _Difflib("difflib"))

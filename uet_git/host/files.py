@@ -109,8 +109,8 @@ def _remove(path: bytes) -> None:
 def boot_id() -> str:
     """Names this boot of this machine, as a pid means nothing after a restart; may be empty."""
     try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return file.read().strip()
+        with open("/proc/sys/kernel/random/boot_id", "rb") as file:
+            return file.read().strip().decode()
     except OSError:
         return ""
 

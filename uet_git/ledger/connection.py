@@ -50,12 +50,12 @@ def create(
     fresh = path.with_name(f"{path.name}.new-{os.getpid()}")
     with translated():
         try:
-            connection = _connect(fresh, "rwc")
+            fresh.write_bytes(migrate.empty())
+            connection = _connect(fresh, "rw")
             try:
                 # Nobody sees the file before it is whole: one sync at its end is enough.
                 connection.execute("PRAGMA synchronous = OFF")
                 connection.execute("PRAGMA journal_mode = MEMORY")
-                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 connection.execute("BEGIN IMMEDIATE")
                 migrate.begin(connection, clock)
                 connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())

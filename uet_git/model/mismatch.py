@@ -108,11 +108,9 @@ def _voted(lines: Sequence[bytes], old: Sequence[bytes]) -> tuple[int, int]:
         for number, line in enumerate(old[:_VOTERS])
         if (text := b"".join(line.split()))
     }
-    votes: Counter[int] = Counter()
     squeezed = b"\n".join(lines).translate(None, _BLANKS).split(b"\n")
-    for number, line in enumerate(squeezed):
-        if line in wanted and number >= wanted[line]:
-            votes[number - wanted[line]] += 1
+    standing = [(n, line) for n, line in enumerate(squeezed) if line in wanted]
+    votes = Counter(n - wanted[line] for n, line in standing if n >= wanted[line])
     return max(votes.items(), key=lambda item: (item[1], -item[0])) if votes else (0, 0)
 
 

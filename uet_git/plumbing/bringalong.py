@@ -1,8 +1,8 @@
 """Takes a work tree that has the branch checked out along to the branch's new commit (DESIGN 10).
 
 Two acts with the ref's move between them: `prepare` takes the index lock and proves that nothing of the user's would
-be lost; `begin` and `finish` update files and index. Edits of files that the landing does not touch stay as they are, staged or
-not. `repair` does after a crash what `finish` could not.
+be lost; `begin` and `finish` update files and index. Edits of files that the landing does not touch stay as they are,
+staged or not. `repair` does after a crash what `finish` could not.
 """
 
 import os

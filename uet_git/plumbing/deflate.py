@@ -1,12 +1,15 @@
 """Deflates on a second core while the first one parses and composes; zlib runs without the interpreter's lock."""
 
-import queue
 import sys
 import threading
 import zlib
-from typing import Final
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
 from uet_git.host import beside
+
+if TYPE_CHECKING:
+    from queue import SimpleQueue
 
 SMALLEST: Final = 4096  # bytes; handing over less costs more than deflating it
 _WORTH: Final = 2 * 1024 * 1024
@@ -19,7 +22,8 @@ class Deflater:
     """Deflates at level 1 what is added, in the background; `take` gives it, doing what is not done yet itself."""
 
     def __init__(self) -> None:
-        self._line: queue.SimpleQueue[tuple[str, bytes] | None] = queue.SimpleQueue()
+        self._early: list[tuple[str, bytes]] = []  # before there is a thread
+        self._line: SimpleQueue[tuple[str, bytes] | None]
         self._done: dict[str, bytes] = {}
         self._asked: set[str] = set()
         self._working = threading.Lock()
@@ -32,20 +36,32 @@ class Deflater:
         """Hands data over; small data is left to `take`."""
         if self._alone or len(data) < SMALLEST or key in self._asked:
             return
-        self._given += len(data)
-        if self._thread is None and self._given >= _WORTH:
-            self._switch = sys.getswitchinterval()
-            sys.setswitchinterval(_SWITCH)
-            self._thread = threading.Thread(target=self._run, name="deflate", daemon=True)
-            self._thread.start()
         self._asked.add(key)
-        self._line.put((key, data))
+        if self._thread is not None:
+            self._line.put((key, data))
+            return
+        self._early.append((key, data))
+        self._given += len(data)
+        if self._given >= _WORTH:
+            self._start()
+
+    def _start(self) -> None:
+        from queue import SimpleQueue
+
+        self._line = SimpleQueue()
+        for item in self._early:
+            self._line.put(item)
+        self._early.clear()
+        self._switch = sys.getswitchinterval()
+        sys.setswitchinterval(_SWITCH)
+        self._thread = threading.Thread(target=self._run, name="deflate", daemon=True)
+        self._thread.start()
 
     def take(self, key: str, data: bytes) -> bytes:
         """The deflated data of a key; it is forgotten then."""
         if key not in self._asked:
             return zlib.compress(data, 1)
-        if key not in self._done:
+        if key not in self._done and self._thread is not None:
             self._help(key)
         self._asked.discard(key)
         found = self._done.pop(key, None)
@@ -59,8 +75,9 @@ class Deflater:
     def close(self) -> None:
         """Ends the thread; what is still in line is dropped."""
         thread, self._thread = self._thread, None
-        self._drain()
+        self._early.clear()
         if thread is not None:
+            self._drain()
             self._line.put(None)
             thread.join()
             sys.setswitchinterval(self._switch)
@@ -75,18 +92,20 @@ class Deflater:
 
     def _help(self, key: str) -> None:
         """Works through the line until the key is done, or with the other thread."""
+        from queue import Empty
+
         while key not in self._done:
             try:
                 item = self._line.get_nowait()
-            except queue.Empty:
+            except Empty:
                 with self._working:  # the other thread has it: it is done when the lock is free
                     return
             if item is not None and item[0] in self._asked:
                 self._done[item[0]] = zlib.compress(item[1], 1)
 
     def _drain(self) -> None:
-        try:
+        from queue import Empty
+
+        with suppress(Empty):
             while True:
                 self._line.get_nowait()
-        except queue.Empty:
-            return

@@ -17,7 +17,6 @@ from uet_git.errors import (
     GitFailed,
     GitLocked,
     GitMissing,
-    NoIdentity,
     NotARepository,
     UetError,
     UsageError,
@@ -330,29 +329,6 @@ def config(git: Git) -> dict[str, list[str]]:
         key, has_value, value = item.partition("\n")
         found.setdefault(key, []).append(value if has_value else "true")
     return found
-
-
-def identity(git: Git, who: str = "COMMITTER") -> tuple[bytes, bytes]:
-    """Name and mail address that git would use; `who` is AUTHOR or COMMITTER. Raises: NoIdentity."""
-    return told_identity(ask_identity(git, who))
-
-
-def ask_identity(git: Git, who: str = "COMMITTER") -> Begun:
-    """Asks for it; `told_identity` waits for the answer."""
-    return git.begin("var", f"GIT_{who}_IDENT", check=False)
-
-
-def told_identity(asked: Begun) -> tuple[bytes, bytes]:
-    """The answer. Raises: NoIdentity."""
-    done = asked.end()
-    found = re.match(rb"(.*) <(.*)> \d+ [-+]\d+\n", done.out, re.DOTALL)
-    if done.code == 0 and found and found[1]:
-        return found[1], found[2]
-    said = done.err.decode("utf-8", "backslashreplace")
-    missing, example = ("user.email", "you@example.com")
-    if "ident name" in said or "no name was given" in said:
-        missing, example = ("user.name", "Your Name")
-    raise NoIdentity(f"{missing} is not set", next=("git", "config", missing, example))
 
 
 def editor(git: Git) -> str:

@@ -11,6 +11,7 @@ from uet_git.model.entry import Entry
 from uet_git.model.records import Oid
 from uet_git.model.settings import CommitSettings
 from uet_git.plumbing import git as gits
+from uet_git.plumbing import identity
 from uet_git.project import Project
 
 TRAILER = b"Uet-Patch"
@@ -48,16 +49,23 @@ class Committer:
             "1",
         )
 
-    def ask(self) -> gits.Begun:
-        """Has git find out who commits while we do something else."""
-        if self._asked is None:
-            self._asked = gits.ask_identity(self.project.git, "COMMITTER")
-        return self._asked
+    def ask(self) -> None:
+        """Has git find out who commits while we do something else, unless that is stated."""
+        if self._asked is None and self._stated is None:
+            self._asked = identity.ask(self.project.git, "COMMITTER")
 
     @cached_property
     def who(self) -> tuple[bytes, bytes]:
         """The committer's name and mail address. Raises: NoIdentity."""
-        return gits.told_identity(self.ask())
+        if self._stated is not None:
+            return self._stated
+        self.ask()
+        assert self._asked is not None
+        return identity.told(self._asked)
+
+    @cached_property
+    def _stated(self) -> tuple[bytes, bytes] | None:
+        return identity.stated(self.project.config_value)
 
     def close(self) -> None:
         """Lets go of the question, if nobody wanted to know."""
@@ -84,7 +92,7 @@ class Committer:
         if entry.author_name is not None and entry.author_email is not None:
             return entry.author_name.encode(), entry.author_email.encode()
         if self._author is None:
-            self._author = gits.identity(self.project.git, "AUTHOR")
+            self._author = identity.identity(self.project.git, "AUTHOR")
         return self._author
 
     def _now(self) -> bytes:
