@@ -4,12 +4,13 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from uet_git.host.clock import Clock
 from uet_git.ledger import connection as _connection
-from uet_git.ledger import decisions, events, gates, handmade, landings, repairs, rollbacks
+from uet_git.ledger import events, handmade, landings, repairs, rollbacks
 from uet_git.ledger.connection import About
 from uet_git.ledger.entries import IS_OPEN, Entries, EntryWriter
 from uet_git.ledger.events import Link
@@ -17,6 +18,8 @@ from uet_git.ledger.runs import Runs, RunWriter
 from uet_git.model.entry import Event, Landing, StoredRepair
 
 if TYPE_CHECKING:
+    from uet_git.ledger.decisions import Decisions, DecisionWriter
+    from uet_git.ledger.gates import GateRow, GateWriter
     from uet_git.ledger.witness import Witness
 
 FILE_NAME: Final = "ledger.db"
@@ -32,16 +35,29 @@ class Writer:
 
     def __init__(self, db: sqlite3.Connection, clock: Clock, actor: str, project_id: str) -> None:
         self._db = db
+        self._about = (actor, project_id)
         self.clock = clock
         self.chain = events.Chain(db, clock, actor)
         self.entries = EntryWriter(db, self.chain, clock)
         self.runs = RunWriter(db, self.chain, clock, project_id)
-        self.gates = gates.GateWriter(db, self.chain, clock, project_id)
         self.landings = landings.LandingWriter(db, self.chain, clock)
         self.repairs = repairs.RepairWriter(db, clock)
         self.handmade = handmade.HandmadeWriter(db, self.chain, clock)
         self.rollbacks = rollbacks.RollbackWriter(db, self.entries)
-        self.decisions = decisions.DecisionWriter(db, clock, actor)
+
+    @cached_property
+    def gates(self) -> "GateWriter":
+        """Gate attempts."""
+        from uet_git.ledger.gates import GateWriter
+
+        return GateWriter(self._db, self.chain, self.clock, self._about[1])
+
+    @cached_property
+    def decisions(self) -> "DecisionWriter":
+        """What people decided."""
+        from uet_git.ledger.decisions import DecisionWriter
+
+        return DecisionWriter(self._db, self.clock, self._about[0])
 
     def note(
         self,
@@ -92,11 +108,17 @@ class Ledger:
         self._recent: list[Link] = []
         self.runs = Runs(self.db)
         self.handmade = handmade.Handmade(self.db)
-        self.decisions = decisions.Decisions(self.db)
         with _connection.translated(path):
             meta = dict(self.db.execute("SELECT key, value FROM meta").fetchall())
         self.ledger_id = str(meta.get("ledger_id", ""))
         self.project_id = str(meta.get("project_id", ""))
+
+    @cached_property
+    def decisions(self) -> "Decisions":
+        """What people decided."""
+        from uet_git.ledger.decisions import Decisions
+
+        return Decisions(self.db)
 
     def close(self) -> None:
         """Closes the database."""
@@ -192,16 +214,20 @@ class Ledger:
         """The repaired reading that is kept for an entry."""
         return repairs.of_entry(self.db, entry_id)
 
-    def gates_of(self, *, entry: str | None = None, run: str | None = None) -> list[gates.GateRow]:
+    def gates_of(self, *, entry: str | None = None, run: str | None = None) -> list["GateRow"]:
         """Gate attempts of one entry or run."""
+        from uet_git.ledger import gates
+
         return (
             gates.of_entry(self.db, entry)
             if entry is not None
             else gates.of_run(self.db, run or "")
         )
 
-    def verdict(self, key: str, ended: Sequence[str] = ("passed",)) -> gates.GateRow | None:
+    def verdict(self, key: str, ended: Sequence[str] = ("passed",)) -> "GateRow | None":
         """The newest attempt that ran and ended in one of these states for the same question (model/verdict.py)."""
+        from uet_git.ledger import gates
+
         return gates.verdict(self.db, key, ended)
 
     def be_patient(self, seconds: float) -> None:
@@ -221,12 +247,16 @@ class Ledger:
 
         return witness.differences(self.db, before)
 
-    def gate(self, prefix: str) -> list[gates.GateRow]:
+    def gate(self, prefix: str) -> list["GateRow"]:
         """Up to two gate attempts whose id starts so."""
+        from uet_git.ledger import gates
+
         return gates.by_prefix(self.db, prefix)
 
-    def newest_gates(self, name: str | None, limit: int) -> list[gates.GateRow]:
+    def newest_gates(self, name: str | None, limit: int) -> list["GateRow"]:
         """The newest gate attempts, of one gate or of all, newest first."""
+        from uet_git.ledger import gates
+
         return gates.newest(self.db, name, limit)
 
 

@@ -19,7 +19,7 @@ from uet_git.model.records import Composed, Conflict, Finding, Oid, Patch, Place
 from uet_git.plumbing import packs
 from uet_git.plumbing.difference import diff_trees
 from uet_git.plumbing.objects import Objects
-from uet_git.plumbing.trees import Composer
+from uet_git.plumbing.trees import Composer, is_doubtful
 from uet_git.plumbing.view import View
 
 RUNG: Final = "git-apply"
@@ -42,7 +42,7 @@ def candidate(
     first: Composed | Conflict | None = None
     if not git_only:
         first = _checked(composer, base_tree, patch, composer.compose(base_tree, patch))
-        if isinstance(first, Composed) or not doubtful(first):
+        if isinstance(first, Composed) or not is_doubtful(first):
             return first
         composer.objects.rewind(mark)
     second = _checked(
@@ -102,11 +102,6 @@ def _checked(
         return outcome
     wrong = composer.landed_matches(base_tree, outcome, patch)
     return outcome if wrong is None else Conflict((wrong,))
-
-
-def doubtful(outcome: Conflict) -> bool:
-    """Whether the composer's answer contradicts itself, so that git may know better."""
-    return any(f.code in ("apply.postimage", "content.mismatch") for f in outcome.findings)
 
 
 def _named_results(base_tree: Oid, objects: Objects, patch: Patch, made: Composed) -> list[bool]:

@@ -219,6 +219,11 @@ class _Attempt:
         return not isinstance(content, Finding) and is_applied(change, content, self.contents.work)
 
 
+def is_doubtful(outcome: Conflict) -> bool:
+    """Whether the composer's answer contradicts itself, so that git may know better."""
+    return any(f.code in ("apply.postimage", "content.mismatch") for f in outcome.findings)
+
+
 def _already(patch: Patch) -> Finding:
     return Finding("apply.already_applied", "", patch.changes[0].path, patch.changes[0].line)
 

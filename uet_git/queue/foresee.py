@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 from uet_git.model.reasons import REASONS, Gravity
 from uet_git.model.records import Conflict, Finding, Oid
-from uet_git.plumbing import fallback
 from uet_git.project import Project
 from uet_git.queue.collect import Part
 from uet_git.queue.options import Options
@@ -40,6 +39,8 @@ def _is_held(part: Part) -> bool:
 
 def _on_tip(stager: Stager, tree: Oid, part: Part, options: Options) -> Sequence[Finding]:
     """What the two judges find in what would change; of a patch that does not fit, only the links in its way."""
+    from uet_git.plumbing import fallback
+
     judged, objects = part.judged, stager.project.objects
     mark = objects.begin()
     try:

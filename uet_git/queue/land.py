@@ -156,6 +156,8 @@ class Lander:
         states = {c.entry.entry_id: "verified" for c in candidates}
         for each in along:
             each.begin()
+        if along:
+            from uet_git.queue import tie  # noqa: F401 - what comes at the end of a command, loaded while git works
         try:
             with self.project.ledger.write() as write:
                 committed(write, landing, states, self.run)

@@ -10,8 +10,7 @@ from uet_git.model.named import NamedTuple
 from uet_git.model.reasons import REASONS, Gravity
 from uet_git.model.records import Composed, Conflict, Finding, Oid, Patch
 from uet_git.model.settings import Settings
-from uet_git.plumbing import fallback
-from uet_git.plumbing.trees import RUNG, Composer
+from uet_git.plumbing.trees import RUNG, Composer, is_doubtful
 from uet_git.project import Project
 from uet_git.queue import validate
 from uet_git.queue.options import given_of
@@ -155,7 +154,9 @@ class Stager:
             if wrong is None:
                 return result
             result = Conflict((wrong,))
-        if fallback.doubtful(result):
+        if is_doubtful(result):
+            from uet_git.plumbing import fallback
+
             return fallback.candidate(self.composer, tree, patch, self._diff_of(entry))
         through = self.through_links(tree, patch)
         return Conflict((*through, *result.findings)) if through else result
