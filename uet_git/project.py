@@ -218,8 +218,8 @@ class Project:
             )
         with files.os_errors(f"making {self.home}", read_only=LedgerReadOnly):
             self.home.mkdir(mode=0o700, exist_ok=True)
+        ledgers.create(self.ledger_path, self.clock, self.actor)
         with closing(refs.ask_branches(self.git)) as asked:
-            ledgers.create(self.ledger_path, self.clock, self.actor)
             note = self._note_ledger()
             try:
                 if self.ledger.meta(WATCHING) is None:

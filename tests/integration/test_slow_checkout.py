@@ -10,6 +10,7 @@ from tests.product import entries, uet
 from uet_git.host.process import Completed
 from uet_git.ledger.events import broken_links
 from uet_git.plumbing.bringalong import BringAlong
+from uet_git.plumbing.git import Begun
 from uet_git.plumbing.pathwise import Pathwise
 from uet_git.project import Project
 from uet_git.queue import line, submit
@@ -50,13 +51,14 @@ def test_a_filter_that_takes_its_time(tmp_path: Path, monkeypatch: pytest.Monkey
     git(repo, "config", "filter.slow.smudge", "sleep 0.2; cat")
     git(repo, "config", "filter.slow.clean", "cat")
     waited: list[bool] = []
-    real = BringAlong._read_tree
+    real = Begun.end
 
-    def read_tree(self: BringAlong, *flags: str) -> Completed:
-        waited.append(_is_free(repo))
-        return real(self, *flags)
+    def end(self: Begun) -> Completed:
+        if "read-tree" in self._args:
+            waited.append(_is_free(repo))
+        return real(self)
 
-    monkeypatch.setattr(BringAlong, "_read_tree", read_tree)
+    monkeypatch.setattr(Begun, "end", end)
     _land(repo)
     assert waited
     assert all(waited)

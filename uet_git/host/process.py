@@ -117,31 +117,22 @@ class Running:
         self._argv = argv
         self._stdin = stdin
         self._timeout = timeout
-        self._done: Completed | None = None
         if not stdin and child.stdin is not None:
             child.stdin.close()
             child.stdin = None
 
-    def ends_within(self, seconds: float) -> bool:
-        """Waits so long at most; whether `end` has nothing to wait for any more."""
-        if self._done is None:
-            try:
-                out, err = self._child.communicate(self._stdin or None, timeout=seconds)
-            except subprocess.TimeoutExpired:
-                return False
-            except BaseException:
-                kill_group(self._child)
-                raise
-            self._done = Completed(self._child.returncode, out, err)
-        return True
-
     def end(self) -> Completed:
-        """Waits for it. Raises: IoFailed (timed out, counted from here)."""
-        if not self.ends_within(self._timeout):
+        """Waits for it. Once. Raises: IoFailed (timed out, counted from here)."""
+        try:
+            out, err = self._child.communicate(self._stdin or None, timeout=self._timeout)
+        except subprocess.TimeoutExpired as exc:
             kill_group(self._child)
-            raise IoFailed(f"{_shown(self._argv)} did not end within {self._timeout:.0f} s")
-        assert self._done is not None
-        return self._done
+            shown = _shown(self._argv)
+            raise IoFailed(f"{shown} did not end within {self._timeout:.0f} s") from exc
+        except BaseException:
+            kill_group(self._child)
+            raise
+        return Completed(self._child.returncode, out, err)
 
     def close(self) -> None:
         """Ends it, if nobody asked what it said."""

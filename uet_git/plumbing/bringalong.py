@@ -79,34 +79,22 @@ class BringAlong:
         """Has git update files and index while we do something else; call it once the branch has moved."""
         self._reading = self._begin("read-tree", "-m", "-u", *self._way)
 
-    def is_done(self, seconds: float) -> bool:
-        """Waits so long at most; whether `begin` brought all along and the lock is gone. If not, call `finish`."""
-        assert self._reading is not None
-        return not self._lock.held or (self._reading.ends_within(seconds) and self._is_read())
-
     def finish(self) -> list[bytes]:
-        """Ends what `begin` began (begins it, if nobody did), and lets go of the lock.
+        """Waits for what `begin` began (begins it, if nobody did), and lets go of the lock.
 
         Returns the paths that were left as they are, because the user edited them since `prepare`.
         Raises: GitFailed, DiskFull; the work tree is then for `repair`.
         """
         if self._reading is None:
             self.begin()
+        assert self._reading is not None
         left: list[bytes] = []
-        if self._lock.held and not self._is_read():
+        if self._reading.end().code != 0:
             from uet_git.plumbing.pathwise import Pathwise
 
             left, _ = Pathwise(self._git, self._lock).carry(self._changes)
-            self._lock.publish()
-        return left
-
-    def _is_read(self) -> bool:
-        """Waits for git; if it did all, its index is the one that counts from now on."""
-        assert self._reading is not None
-        if self._reading.end().code != 0:
-            return False
         self._lock.publish()
-        return True
+        return left
 
     def abort(self) -> None:
         """Lets go of the lock. Files and index are as they were, unless `begin` was called: then see `repair`."""

@@ -154,10 +154,6 @@ class Begun:
         self._running = running
         self._check = check
 
-    def ends_within(self, seconds: float) -> bool:
-        """Waits so long at most; whether `end` has nothing to wait for any more."""
-        return self._running.ends_within(seconds)
-
     def end(self) -> Completed:
         """Waits for it. Raises: as `Git.run`."""
         done = self._running.end()

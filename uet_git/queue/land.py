@@ -146,36 +146,17 @@ class Lander:
             if lost is not None:
                 self._abandon(landing, candidates, f"{lost.ref} was moved by someone else")
                 return lost
-            self._bring_along(landing, candidates, along)
-        return None
-
-    def _bring_along(
-        self, landing: Landing, candidates: Sequence[Candidate], along: Sequence[BringAlong]
-    ) -> None:
-        """The work trees, and the last transaction, which is written while git updates them and counts after that."""
-        states = {c.entry.entry_id: "verified" for c in candidates}
-        for each in along:
-            each.begin()
-        if along:
-            from uet_git.queue import tie  # noqa: F401 - what comes at the end of a command, loaded while git works
-        try:
-            with self.project.ledger.write() as write:
-                committed(write, landing, states, self.run)
-                if not all(each.is_done(_SOON) for each in along):
-                    raise _TakenBack
-            return
-        except _TakenBack:
-            left = [path for each in along for path in each.finish()]
-        except UetError:
             for each in along:
-                with suppress(UetError):
-                    each.finish()
-            raise
+                each.begin()
+            if along:
+                from uet_git.queue import tie  # noqa: F401 - what a command ends with, loaded while git works
+            left = [path for each in along for path in each.finish()]
         with self.project.ledger.write() as write:
             for path in left:
                 note = {"path": display.shown(path), "landing_id": landing.landing_id}
                 write.note("path_left", note, run=self.run)
-            committed(write, landing, states, self.run)
+            committed(write, landing, {c.entry.entry_id: "verified" for c in candidates}, self.run)
+        return None
 
     def _write_intent(
         self,
