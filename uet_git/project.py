@@ -128,6 +128,10 @@ class Project:
         """Git's configuration as it stands; keys in lower case as `git config --list` prints them."""
         return gits.config(self.git)
 
+    def forget_config(self) -> None:
+        """Has the configuration read anew by whoever asks next; for what lives longer than a command."""
+        self.__dict__.pop("config", None)
+
     def config_value(self, key: str) -> str | None:
         """The last value of a git configuration key."""
         values = self.config.get(key)

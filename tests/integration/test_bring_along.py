@@ -447,3 +447,19 @@ def test_many_files_are_fast_enough(tmp_path: Path) -> None:
     )
     assert time.monotonic() - started < 5
     check_clean(repo)
+
+
+def test_what_is_given_up_does_not_go_on_writing(tmp_path: Path) -> None:
+    """Once the lock is let go, no git of ours works there any more."""
+    repo = make_repo(tmp_path / "r", {"a": b"old\n", ".gitattributes": b"a filter=slow\n"})
+    git(repo, "config", "filter.slow.smudge", "sleep 1; cat")
+    git(repo, "config", "filter.slow.clean", "cat")
+    new = next_commit(repo, {"a": b"new\n"})
+    with BringAlong(holder(repo)) as along:
+        assert along.prepare("HEAD", new) is None
+        along.begin()
+        time.sleep(0.2)
+    assert not (repo / ".git" / "index.lock").exists()
+    before = sorted((p.name, p.stat().st_mtime_ns) for p in repo.iterdir())
+    time.sleep(1.3)
+    assert sorted((p.name, p.stat().st_mtime_ns) for p in repo.iterdir()) == before

@@ -117,8 +117,8 @@ def test_config_is_the_users_not_ours(tmp_path: Path) -> None:
 
 def test_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = discover(str(make_repo(tmp_path / "r")))
-    assert identity.identity(found) == (b"C O Mitter", b"committer@example.com")
-    assert identity.identity(found, "AUTHOR") == (b"A U Thor", b"author@example.com")
+    assert identity.find(found) == (b"C O Mitter", b"committer@example.com")
+    assert identity.find(found, "AUTHOR") == (b"A U Thor", b"author@example.com")
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_an_identity_that_is_stated_is_what_git_would_say(
     stated = identity.stated(lambda key: (known.get(key) or [None])[-1])
     assert (stated is not None) is is_stated
     if stated is not None:
-        assert identity.identity(found) == stated
+        assert identity.find(found) == stated
 
 
 @pytest.mark.parametrize("missing", ["user.name", "user.email"])
@@ -177,10 +177,10 @@ def test_no_identity_gives_a_command_that_helps(
         monkeypatch.delenv(name)
     found = discover(str(repo))
     with pytest.raises(NoIdentity, match=missing) as caught:
-        identity.identity(found)
+        identity.find(found)
     assert caught.value.next[:3] == ("git", "config", missing)
     git(repo, *caught.value.next[1:])
-    assert identity.identity(found)
+    assert identity.find(found)
 
 
 def test_failures_carry_gits_words_and_the_lock(tmp_path: Path) -> None:

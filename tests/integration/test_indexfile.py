@@ -136,7 +136,7 @@ def test_old_sides_are_found_in_one_pass_and_new_paths_are_not(
     """However many files change, the index is read once; a path to be added costs a look of its own."""
     repo = make_repo(tmp_path / "r", {f"f{n:03}": b"1\n" for n in range(50)})
     data, stamp = read(repo)
-    monkeypatch.setattr(indexfile, "_MOST_READ", 2 * len(data))
+    monkeypatch.setattr(indexfile, "_MOST_READ", 3 * len(data))
 
     def known(added: int) -> bool:
         after = {f"f{n:03}": b"2\n" for n in range(50)} | {f"new{n}": b"1\n" for n in range(added)}
@@ -145,3 +145,17 @@ def test_old_sides_are_found_in_one_pass_and_new_paths_are_not(
 
     assert known(added=1)
     assert not known(added=2)
+
+
+def test_what_is_read_to_compare_has_a_limit_for_all_files_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {f"f{n}": b"%d\n" % n * 1000 for n in range(9)}
+    repo = make_repo(tmp_path / "r", files)
+    data, now = read(repo)
+    changes = tree_changes(holder(repo), "HEAD", next_commit(repo, dict.fromkeys(files, b"2\n")))
+    monkeypatch.setattr(indexfile, "_MOST_READ", 20_000)
+    assert is_untouched(data, 10**9, 20, str(repo), changes)
+    monkeypatch.setattr(indexfile, "_MOST_READ", 17_000)
+    assert not is_untouched(data, 10**9, 20, str(repo), changes)
+    assert is_untouched(data, now + 10**9, 20, str(repo), changes)

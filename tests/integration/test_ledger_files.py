@@ -232,3 +232,9 @@ def test_a_lost_ledger_is_not_replaced(tmp_path: Path) -> None:
             with pytest.raises(errors.LedgerMissing):
                 ask()
     assert not lost.exists()
+
+
+def test_a_folder_that_went_away_is_named(tmp_path: Path) -> None:
+    with pytest.raises(errors.LedgerReadOnly, match=r"gone/ledger\.db"):
+        connection.create(tmp_path / "gone" / "ledger.db", ledgers.SteadyClock(), {})
+    assert not list(tmp_path.iterdir())

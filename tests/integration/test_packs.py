@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders import git, make_repo
+from tests.builders import diff, git, make_repo
+from tests.product import uet
 from uet_git.errors import DiskFull, IoFailed
 from uet_git.model.records import Hunk
 from uet_git.plumbing import objects as objects_module
@@ -310,3 +311,24 @@ def test_folders_that_wait_keep_their_positions_beyond_the_memory_for_folders(
         kept = sum(oid in objects._trees for oid in oids)
         assert 0 < kept < 15
         assert objects.tree_object(oids[0]).raw == trees[0].raw
+
+
+def test_a_series_in_a_large_folder_lands_as_what_it_changes(tmp_path: Path) -> None:
+    """Of thirty versions of two folders of 400 names each, all but the first few are deltas."""
+    files: dict[str, bytes] = {f"d/f{n:03}": b"old\n" for n in range(400)}
+    files |= {f"r{n:03}": b"old\n" for n in range(400)}
+    repo = make_repo(tmp_path / "r", files)
+    series = [tmp_path / f"{n}.patch" for n in range(30)]
+    for n, path in enumerate(series):
+        path.write_bytes(
+            diff(f"d/f{n:03}", b"old\n", b"new\n") + diff(f"r{n:03}", b"old\n", b"new\n")
+        )
+    done = uet(repo, "apply", "-q", "--independent", *map(str, series))
+    assert done.code == 0, done.err
+    packs_of = [str(p) for p in (repo / ".git/objects/pack").glob("*.pack")]
+    listed = git(repo, "verify-pack", "-v", *packs_of).decode().splitlines()
+    trees = [line.split() for line in listed if " tree " in line]
+    assert len(trees) >= 60
+    assert sum(len(words) > 5 for words in trees) >= len(trees) - 6
+    assert git(repo, "fsck", "--strict", "--no-dangling") == b""
+    assert (repo / "d/f029").read_bytes() == b"new\n"

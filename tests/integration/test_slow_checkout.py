@@ -2,6 +2,7 @@
 
 import fcntl
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from tests.product import entries, uet
 from uet_git.host.process import Completed
 from uet_git.ledger.events import broken_links
 from uet_git.plumbing.bringalong import BringAlong
-from uet_git.plumbing.git import Begun
+from uet_git.plumbing.git import Begun, Git
 from uet_git.plumbing.pathwise import Pathwise
 from uet_git.project import Project
 from uet_git.queue import line, submit
@@ -51,17 +52,22 @@ def test_a_filter_that_takes_its_time(tmp_path: Path, monkeypatch: pytest.Monkey
     git(repo, "config", "filter.slow.smudge", "sleep 0.2; cat")
     git(repo, "config", "filter.slow.clean", "cat")
     waited: list[bool] = []
-    real = Begun.end
+    begin, end = Git.begin, Begun.end
 
-    def end(self: Begun) -> Completed:
-        if "read-tree" in self._args:
+    def begins(self: Git, *args: Any, **more: Any) -> Begun:
+        if "read-tree" in args and "-n" not in args:
             waited.append(_is_free(repo))
-        return real(self)
+        return begin(self, *args, **more)
 
-    monkeypatch.setattr(Begun, "end", end)
+    def ends(self: Begun) -> Completed:
+        if "read-tree" in self._args and "-n" not in self._args:
+            waited.append(_is_free(repo))
+        return end(self)
+
+    monkeypatch.setattr(Git, "begin", begins)
+    monkeypatch.setattr(Begun, "end", ends)
     _land(repo)
-    assert waited
-    assert all(waited)
+    assert waited == [True, True]
     assert (repo / "a.txt").read_bytes() == b"new\n"
     assert git(repo, "status", "--porcelain").strip() in (b"", b"?? .ledger")
     _is_sound(repo, 0)
@@ -71,18 +77,18 @@ def test_a_file_that_is_saved_meanwhile_is_looked_at_with_nothing_held(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     repo = make_repo(tmp_path / "r", {"a.txt": b"old\n"})
-    finish, carry = BringAlong.finish, Pathwise.carry
+    begin, carry = BringAlong.begin, Pathwise.carry
     waited: list[bool] = []
 
-    def saved(self: BringAlong) -> list[bytes]:
+    def saved(self: BringAlong) -> None:
         (repo / "a.txt").write_bytes(b"the user's own\n")
-        return finish(self)
+        begin(self)
 
     def carried(self: Pathwise, changes: object) -> object:
         waited.append(_is_free(repo))
         return carry(self, changes)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(BringAlong, "finish", saved)
+    monkeypatch.setattr(BringAlong, "begin", saved)
     monkeypatch.setattr(Pathwise, "carry", carried)
     _land(repo)
     assert waited == [True]

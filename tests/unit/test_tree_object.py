@@ -102,3 +102,15 @@ def test_sha256_ids_are_32_bytes() -> None:
     text = b"100644 a\0" + b"\x61" * 32
     assert read_entries(text, 32) == {b"a": (REGULAR, "61" * 32)}
     assert Tree(text, 32).edit({b"b": (REGULAR, "62" * 32)}).find(b"b") == (REGULAR, "62" * 32)
+
+
+def test_what_was_spliced_is_kept_where_that_is_little() -> None:
+    """A tree that was made anew, or is small, is not told by what was replaced."""
+    large = Tree(raw({b"%03d" % n: (REGULAR, "61" * 20) for n in range(600)}))
+    other = (REGULAR, "62" * 20)
+    few = large.edit({b"003": other, b"500": None})
+    assert [s[2] for s in few.splices] == [b"003", b"500"]
+    assert few.weight > len(few.raw) + 2 * 200
+    assert not large.edit({b"%03d" % n: other for n in range(600)}).splices
+    small = Tree(raw({b"%03d" % n: (REGULAR, "61" * 20) for n in range(60)}))
+    assert not small.edit({b"003": other}).splices

@@ -17,8 +17,7 @@ from uet_git.host.sandbox import Tier
 from uet_git.ledger import connection
 from uet_git.model import display
 from uet_git.plumbing import git as gits
-from uet_git.plumbing import hookfiles, indexlock
-from uet_git.plumbing import identity as identities
+from uet_git.plumbing import hookfiles, identity, indexlock
 from uet_git.project import Project
 
 MB = 1024 * 1024
@@ -116,9 +115,9 @@ def repository(project: Project) -> Iterator[Check]:
         yield note("repository", "it is a partial clone: objects that are not here are not fetched")
 
 
-def identity(project: Project) -> Iterator[Check]:
+def committer(project: Project) -> Iterator[Check]:
     """Who commits."""
-    name, email = identities.identity(project.git)
+    name, email = identity.find(project.git)
     yield ok("identity", f"{display.line(name)} <{display.line(email)}>")
 
 
@@ -226,7 +225,7 @@ def hooks(project: Project) -> Iterator[Check]:
 
 LOOKS: tuple[tuple[str, Look], ...] = (
     ("repository", repository),
-    ("identity", identity),
+    ("identity", committer),
     ("locks", locks),
     ("disk", disk),
     ("git facts", facts),

@@ -146,11 +146,13 @@ def _apply(
             return code
         named = False
         _until_more(project)
+        project.forget_config()
         live = Live(out, project)
 
 
 def land(out: Output, project: Project, entries: Sequence[Entry]) -> int:
     """Lands entries and what they depend on, as `apply` with their numbers does; returns its exit code."""
+    project.forget_config()
     read = arguments.Given([], list(entries))
     return _apply(out, project, read, None, named=True, wait=True, watch=False)
 

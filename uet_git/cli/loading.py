@@ -7,8 +7,6 @@ which it has none; it names a class of `uuid`, which asks `platform` for the sys
 `urllib.parse` to quote, and `subprocess` asks `locale` how text is encoded and `selectors` to wait for several pipes.
 click and sqlite3 name the classes of `datetime`, which is written a second time in Python. While they are imported,
 stand-ins take the place of these modules: they do the one thing, and load the real one for any other.
-
-The one for `difflib` stays: click asks it what is near to `-q` before it looks at its short options.
 """
 
 import importlib
@@ -79,16 +77,7 @@ class _Uuid(_Later):
 
 
 class _Nothing:
-    """A name for a parameter type that no command of ours has."""
-
-
-class _Difflib(_Later):
-    def get_close_matches(self, word: str, *args: Any, **kwargs: Any) -> list[str]:
-        """As `difflib.get_close_matches`; click forgets what it hears of a short option."""
-        if word.startswith("-") and not word.startswith("--"):
-            return []
-        found: list[str] = self.__getattr__("get_close_matches")(word, *args, **kwargs)
-        return found
+    """A name for a parameter type that no command has."""
 
 
 class _Datetime(_Later):
@@ -121,4 +110,3 @@ def load_click() -> None:
     finally:
         for each in stand_ins:
             each.leave()
-    sys.modules.setdefault("difflib", _Difflib("difflib"))

@@ -50,7 +50,10 @@ def create(
     fresh = path.with_name(f"{path.name}.new-{os.getpid()}")
     with translated():
         try:
-            fresh.write_bytes(migrate.empty())
+            try:
+                fresh.write_bytes(migrate.empty())
+            except FileNotFoundError as exc:
+                raise LedgerReadOnly(f"{fresh}: {exc.strerror}") from exc
             connection = _connect(fresh, "rw")
             try:
                 # Nobody sees the file before it is whole: one sync at its end is enough.
@@ -73,8 +76,8 @@ def create(
             _sync(path.parent)
             return made
         finally:
-            for leftover in (fresh, fresh.with_name(fresh.name + "-journal")):
-                leftover.unlink(missing_ok=True)
+            for end in ("", "-journal", "-wal", "-shm"):
+                fresh.with_name(fresh.name + end).unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:

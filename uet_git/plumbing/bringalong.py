@@ -76,7 +76,7 @@ class BringAlong:
         return refused
 
     def begin(self) -> None:
-        """Has git update files and index while we do something else; call it once the branch has moved."""
+        """Has git begin to update files and index; call it once the branch has moved."""
         self._reading = self._begin("read-tree", "-m", "-u", *self._way)
 
     def finish(self) -> list[bytes]:

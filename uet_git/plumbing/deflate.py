@@ -86,9 +86,12 @@ class Deflater:
 
     def _run(self) -> None:
         while (item := self._line.get()) is not None:
+            key, data = item
             with self._working:
-                if item[0] in self._asked:
-                    self._done[item[0]] = zlib.compress(item[1], 1)
+                if key in self._asked:
+                    self._done[key] = zlib.compress(data, 1)
+                if key not in self._asked:  # it was dropped meanwhile
+                    self._done.pop(key, None)
 
     def _help(self, key: str) -> None:
         """Works through the line until the key is done, or with the other thread."""

@@ -10,7 +10,7 @@ from uet_git.model.ident import without_crud
 from uet_git.plumbing.git import Begun, Git
 
 
-def identity(git: Git, who: str = "COMMITTER") -> tuple[bytes, bytes]:
+def find(git: Git, who: str = "COMMITTER") -> tuple[bytes, bytes]:
     """Name and mail address that git would use; `who` is AUTHOR or COMMITTER. Raises: NoIdentity."""
     return told(ask(git, who))
 

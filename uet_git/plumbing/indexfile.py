@@ -25,6 +25,9 @@ _MOST_READ: Final = (
 )  # bytes of index searched, and of content hashed, before git does it faster
 
 
+_DIFFERS: Final = -(1 << 62)
+
+
 class Names(NamedTuple):
     """What an index lists: files, submodule links, and the id of the tree that it is (None: git did not note it)."""
 
@@ -46,11 +49,12 @@ def is_untouched(
 
     `data` is an index last written at `mtime_ns`. False means "not known".
     """
-    looks = 1 + sum(not change.old_mode for change in changes)  # old sides take one pass, in order
+    # Old sides take one pass, in order; a new path is looked for with each folder above it.
+    looks = 1 + sum(2 + c.path.count(b"/") for c in changes if not c.old_mode)
     if not indexnames.is_plain(data) or len(data) * looks > _MOST_READ:
         return False
     root = os.fsencode(top)
-    at = _HEADER
+    at, hashed = _HEADER, 0
     for change in sorted(changes):
         if GITLINK in (change.old_mode, change.new_mode):
             return False
@@ -59,9 +63,11 @@ def is_untouched(
                 return False
             continue
         at = _entry(data, at, change, oid_bytes)
-        if at < 0 or not _is_same(
-            data, at, mtime_ns, os.path.join(root, change.path), change.old_oid
-        ):
+        if at < 0:
+            return False
+        path = os.path.join(root, change.path)
+        hashed += _compared(data, at, mtime_ns, path, change.old_oid)
+        if not 0 <= hashed <= _MOST_READ:
             return False
     return True
 
@@ -96,13 +102,16 @@ def _begins(data: bytes, start: bytes) -> bool:
     return False
 
 
-def _is_same(data: bytes, at: int, mtime_ns: int, path: bytes, oid: str) -> bool:
-    """Whether the file's status is as noted; where its time does not prove it, whether its content is."""
+def _compared(data: bytes, at: int, mtime_ns: int, path: bytes, oid: str) -> int:
+    """Compares the file's status with what is noted, and its content where its time proves nothing.
+
+    Returns how many bytes of content it took; a number below all that is read if the two differ.
+    """
     noted = _STAT.unpack_from(data, at)
     try:
         st = os.lstat(path)
     except OSError:
-        return False
+        return _DIFFERS
     ctime, mtime = divmod(st.st_ctime_ns, 10**9), divmod(st.st_mtime_ns, 10**9)
     now = (
         *ctime,
@@ -115,8 +124,10 @@ def _is_same(data: bytes, at: int, mtime_ns: int, path: bytes, oid: str) -> bool
         st.st_size,
     )
     if noted != tuple(field & _WHOLE for field in now):
-        return False
-    return mtime[0] < mtime_ns // 10**9 or _has_content(path, st, oid)
+        return _DIFFERS
+    if mtime[0] < mtime_ns // 10**9:
+        return 0
+    return st.st_size if _has_content(path, st, oid) else _DIFFERS
 
 
 def _mode(mode: int) -> int:

@@ -25,13 +25,12 @@ BLOB_CACHE: Final = 24 * MB
 TREE_CACHE: Final = 16 * MB
 _DEEPEST: Final = 16  # deltas on deltas; git's own limit is 50
 _SMALL: Final = 512  # bytes; a delta would not be much smaller
-_SMALL_TREE: Final = 4096  # bytes; storing it takes less time than finding out what was spliced
 _AT_ONCE: Final = 64  # requests; they must fit a pipe
 _KNOWN: Final = 50_000
 
 
 class Edit(NamedTuple):
-    """What made a blob or tree of another one, whose id is `base`: hunks, or splices."""
+    """What made an object of another one, whose id is `base`: hunks a blob, splices a tree."""
 
     base: str
     hunks: Sequence[Hunk] = ()
@@ -270,8 +269,7 @@ class Objects:
 
     def put_tree(self, tree: Tree, base: str = "") -> Oid:
         """As put, for a tree that keeps its positions for the next look-up; `base` is the tree it was made of."""
-        is_worth = base and tree.splices and len(tree.raw) >= _SMALL_TREE
-        edit = Edit(base, splices=tree.splices) if is_worth else None
+        edit = Edit(base, splices=tree.splices) if base and tree.splices else None
         oid = self.put("tree", tree.raw, edit)
         self._keep_tree(oid, tree)
         return oid

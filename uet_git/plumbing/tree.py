@@ -19,6 +19,10 @@ TreeEntry = tuple[int, str]
 
 _ENTRIES = {n: re.compile(rb"([0-7]{5,6}) ([^\0/]+)\0.{%d}" % n, re.DOTALL) for n in (20, 32)}
 _MODES = {b"%o" % mode: mode for mode in (0o100644, 0o100755, 0o120000, 0o160000, TREE)}
+_SPLICED = (
+    4096  # bytes; a smaller tree takes less time to store than to be told by what was replaced
+)
+_SPLICE = 256  # bytes of memory for each, about
 _POSITIONS = 6  # a tree with its positions takes about six times the memory of its bytes
 _FORBIDDEN = frozenset({b"", b".", b"..", b".git"})
 
@@ -36,9 +40,9 @@ class _Places(NamedTuple):
 
 
 class Tree:
-    """The entries of one tree object. `width` is the length of an id in bytes; `splices` made it of another tree.
+    """The entries of one tree object. `width` is the length of an id in bytes.
 
-    Immutable.
+    `splices` made it of the tree that was edited; empty where they are not worth keeping. Immutable.
     """
 
     __slots__ = ("_places", "_shares", "raw", "splices", "width")
@@ -62,7 +66,8 @@ class Tree:
     @property
     def weight(self) -> int:
         """Memory in bytes, about; positions that it shares with the version before are counted there."""
-        return len(self.raw) * (1 if self._shares else _POSITIONS) + 200
+        own = len(self.raw) * (1 if self._shares else _POSITIONS)
+        return own + len(self.splices) * _SPLICE + 200
 
     @property
     def places(self) -> _Places:
@@ -123,7 +128,9 @@ class Tree:
             splices.append((at, at, sort_name, text))
             moved = True
         splices.sort()
-        return Tree(_spliced(self.raw, splices), self.width, None if moved else places, splices)
+        raw = _spliced(self.raw, splices)
+        is_worth = len(raw) >= max(_SPLICED, len(splices) * _SPLICE)
+        return Tree(raw, self.width, None if moved else places, splices if is_worth else ())
 
     def _is_tree(self, k: int, name: bytes) -> bool:
         start, end = self.places.starts[k : k + 2]

@@ -50,7 +50,7 @@ class Committer:
         )
 
     def ask(self) -> None:
-        """Has git find out who commits while we do something else, unless that is stated."""
+        """Has git begin to find out who commits, unless that is stated."""
         if self._asked is None and self._stated is None:
             self._asked = identity.ask(self.project.git, "COMMITTER")
 
@@ -92,7 +92,7 @@ class Committer:
         if entry.author_name is not None and entry.author_email is not None:
             return entry.author_name.encode(), entry.author_email.encode()
         if self._author is None:
-            self._author = identity.identity(self.project.git, "AUTHOR")
+            self._author = identity.find(self.project.git, "AUTHOR")
         return self._author
 
     def _now(self) -> bytes:

@@ -146,11 +146,7 @@ class Lander:
             if lost is not None:
                 self._abandon(landing, candidates, f"{lost.ref} was moved by someone else")
                 return lost
-            for each in along:
-                each.begin()
-            if along:
-                from uet_git.queue import tie  # noqa: F401 - what a command ends with, loaded while git works
-            left = [path for each in along for path in each.finish()]
+            left = [path for each in along for path in _brought(each)]
         with self.project.ledger.write() as write:
             for path in left:
                 note = {"path": display.shown(path), "landing_id": landing.landing_id}
@@ -259,6 +255,14 @@ class Lander:
             write.landings.close(landing, "abandoned", why)
         for candidate in candidates:
             candidate.state = "queued"
+
+
+def _brought(along: BringAlong) -> list[bytes]:
+    """The paths that were left as they are in a work tree that is brought along."""
+    along.begin()
+    from uet_git.queue import tie  # noqa: F401 - what a command ends with, loaded while git works
+
+    return along.finish()
 
 
 def applied(candidate: Candidate) -> Move:
