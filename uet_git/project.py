@@ -282,17 +282,9 @@ class Project:
 
     def hide_link(self, *, look_only: bool = False) -> bool:
         """Keeps the link out of `git status` by a line in info/exclude; tells whether the line was missing."""
-        exclude = Path(self.git.common_dir) / "info" / "exclude"
-        line = b"/" + LINK.encode()
-        with files.os_errors(f"hiding {LINK}"):
-            old = exclude.read_bytes() if exclude.exists() else b""
-            if line in old.split(b"\n"):
-                return False
-            if not look_only:
-                exclude.parent.mkdir(exist_ok=True)
-                end = b"" if old[-1:] in (b"", b"\n") else b"\n"
-                files.write_atomic(str(exclude), old + end + line + b"\n", 0o644)
-        return True
+        from uet_git.plumbing import excludes
+
+        return excludes.hide(self.git, LINK, look_only=look_only)
 
     # -- the target ------------------------------------------------------------------------------------------
 
