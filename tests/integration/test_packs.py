@@ -198,6 +198,13 @@ def test_git_does_not_look_at_a_pack_that_is_half_written(
     assert not list((repo / ".git" / "objects" / "pack").glob("tmp_*"))
 
 
+def _depths(repo: Path, name: str | None, kind: str) -> list[int]:
+    """How deep each delta of that kind lies in a pack, as git counts."""
+    pack = repo / ".git" / "objects" / "pack" / f"{name}.pack"
+    rows = [row.split() for row in git(repo, "verify-pack", "-v", str(pack)).decode().splitlines()]
+    return [int(row[5]) for row in rows if row[1] == kind and len(row) > 5]
+
+
 def test_versions_of_one_file_become_deltas_that_git_reads(tmp_path: Path) -> None:
     repo = make_repo(tmp_path / "r", {"x": b"x"})
     text = b"".join(b"line %d of the file\n" % n for n in range(400))
@@ -211,8 +218,7 @@ def test_versions_of_one_file_become_deltas_that_git_reads(tmp_path: Path) -> No
             oids.append(objects.put("blob", versions[-1], Edit(oids[-1], [hunk])))
         name = objects.write()
     stem = repo / ".git" / "objects" / "pack" / str(name)
-    listed = git(repo, "verify-pack", "-v", f"{stem}.pack").decode().splitlines()
-    depths = [int(line.split()[5]) for line in listed if " blob " in line and len(line.split()) > 5]
+    depths = _depths(repo, name, "blob")
     assert len(depths) == 38
     assert max(depths) == 16
     git(repo, "index-pack", "--strict", "-o", str(tmp_path / "again.idx"), f"{stem}.pack")
@@ -261,9 +267,7 @@ def test_versions_of_one_folder_become_deltas_that_git_reads(
             trees.append(trees[-1].edit(edits))
             oids.append(objects.put_tree(trees[-1], oids[-1]))
         name = objects.write()
-    stem = repo / ".git" / "objects" / "pack" / str(name)
-    listed = git(repo, "verify-pack", "-v", f"{stem}.pack").decode().splitlines()
-    depths = [int(line.split()[5]) for line in listed if " tree " in line and len(line.split()) > 5]
+    depths = _depths(repo, name, "tree")
     assert len(depths) == 38
     assert max(depths) == 16
     for oid, tree in zip(oids, trees, strict=True):

@@ -8,6 +8,7 @@ import pytest
 
 from tests.builders import diff, git, make_repo
 from tests.product import entries, uet
+from uet_git.errors import IoFailed
 from uet_git.host.process import Completed
 from uet_git.ledger.events import broken_links
 from uet_git.plumbing.bringalong import BringAlong
@@ -94,3 +95,32 @@ def test_a_file_that_is_saved_meanwhile_is_looked_at_with_nothing_held(
     assert waited == [True]
     assert (repo / "a.txt").read_bytes() == b"the user's own\n"
     _is_sound(repo, 1)
+
+
+def test_a_work_tree_that_cannot_be_updated_leaves_the_next_one_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They go one after the other: giving up in the first cuts nothing short in the second."""
+    repo = make_repo(tmp_path / "r", {"a.txt": b"old\n"})
+    other = tmp_path / "other"
+    git(repo, "worktree", "add", "-q", "--force", str(other), "main")
+    begun: list[str] = []
+    begin = BringAlong.begin
+
+    def begins(self: BringAlong) -> None:
+        begun.append(self.tree.path)
+        begin(self)
+
+    def fails(self: BringAlong) -> list[bytes]:
+        raise IoFailed("the disk went away")
+
+    monkeypatch.setattr(BringAlong, "begin", begins)
+    with monkeypatch.context() as patch:
+        patch.setattr(BringAlong, "finish", fails)
+        with pytest.raises(IoFailed):
+            _land(repo)
+    assert len(begun) == 1
+    uet(repo, "apply")
+    assert (repo / "a.txt").read_bytes() == (other / "a.txt").read_bytes() == b"new\n"
+    assert [e["state"] for e in entries(repo)] == ["committed"]
+    assert uet(repo, "fsck").code == 0
